@@ -1,0 +1,1 @@
+"""A Render-compatible platform for tests, demos and rehearsals; shares no code with the product."""

@@ -1,0 +1,1 @@
+"""Ground floor: errors, exit codes, the clock and identifiers. Imports nothing of ours."""
