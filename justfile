@@ -1,0 +1,72 @@
+# The only task runner: ./dev, the hooks and CI call these recipes. `./dev` lists them; `./dev RECIPE ARGS` runs one.
+
+set positional-arguments
+
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+_default:
+    @just --list --unsorted
+
+# make this checkout ready for work: git hooks that call `check` (the environment itself is made by ./dev)
+setup:
+    pre-commit install
+
+# format the code and sort the imports
+fmt:
+    ruff check --quiet --select I --fix .
+    ruff format .
+
+# find mistakes and banned habits
+lint:
+    ruff check .
+
+# check the types
+types:
+    mypy
+
+# check who imports whom
+imports:
+    lint-imports
+
+# check sizes, docstrings, annotations, cycles, mocks, mirroring and runbooks
+shape:
+    python tools/check_shape.py
+
+# run the tests but the slow ones: ./dev test [PYTEST ARGS]
+test *args:
+    pytest -n 2 --dist loadgroup -m "not slow" "$@"
+
+# run every test, the slow ones too
+test-all *args:
+    pytest -n 2 --dist loadgroup "$@"
+
+# rewrite the golden texts from what the program prints now; read the diff before you commit it
+golden *args:
+    UPDATE_GOLDEN=1 pytest tests/golden "$@"
+
+# write docs/reference from the code; with --check, only say whether it is stale
+docs *args:
+    python tools/make_reference.py "$@"
+
+# a whole release against the local platform, on this machine alone
+demo *args:
+    python -m rehearsal.demo "$@"
+
+# everything that must be clean before a commit, but the tests
+check: _fmt-check lint types imports shape (docs "--check")
+
+# resolve the requirements anew and pin them with hashes, for every platform and without naming an index
+lock *args:
+    #!/bin/sh
+    set -eu
+    compile() {
+        python tools/uv.py pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+            --no-annotate --no-header --no-emit-index-url --no-emit-find-links "$@"
+    }
+    echo 'uv' | compile --output-file requirements-uv.txt "$@" -
+    compile --extra local --group dev --constraints requirements-uv.txt --output-file requirements-dev.txt "$@" pyproject.toml
+    compile --constraints requirements-dev.txt --output-file requirements.txt "$@" pyproject.toml
+    if grep -n '://' requirements*.txt; then echo 'lock: a requirements file names a host' >&2; exit 1; fi
+
+_fmt-check:
+    ruff format --check .

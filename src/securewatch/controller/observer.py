@@ -1,0 +1,84 @@
+"""Carries out looks and records what they saw. Reads outside, writes only our own observations."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from securewatch.core.clock import Clock
+from securewatch.core.errors import Conflict, InternalError, NotFound, UsageError
+from securewatch.core.ids import ServiceID
+from securewatch.deploy import looks
+from securewatch.deploy.looks import Sight
+from securewatch.deploy.model import Effect, EffectKind, Look, LookKind, Observation, View
+from securewatch.store import observations, sealed
+from securewatch.store.box import SecretBox
+from securewatch.store.database import Database
+
+
+class Observer:
+    """Looks on behalf of runs."""
+
+    def __init__(self, database: Database, box: SecretBox, sight: Sight, *, clock: Clock) -> None:
+        self._database = database
+        self._box = box
+        self._sight = sight
+        self._clock = clock
+
+    async def look(self, view: View, look: Look) -> datetime | None:
+        """Make one look and record it. Raises the gateways' errors; the caller tries again later."""
+        if look.kind is LookKind.SAMPLE:
+            await self._sample(view, look)
+            return None
+        data = await self._see(view, look)
+        seen = Observation(look.key, self._clock.now(), data)
+        async with self._database.write("observe") as tx:
+            await observations.save_observation(tx, view.run.id, seen)
+        return None
+
+    async def _sample(self, view: View, look: Look) -> None:
+        if look.service_kind is None:
+            raise InternalError("SW901", "a sample needs a service")
+        sample = await looks.look_sample(self._sight, view.customer, look.service_kind)
+        async with self._database.write("observe") as tx:
+            await observations.add_sample(tx, view.run.id, look.service_kind, str(view.run.stage), sample)
+
+    async def _see(self, view: View, look: Look) -> Mapping[str, Any]:
+        match look.kind:
+            case LookKind.PREFLIGHT:
+                return await self._preflight(view)
+            case LookKind.POLL:
+                return await looks.look_poll(self._sight, look, _maker(view, str(look.args["deploy_id"])))
+            case LookKind.VERSION:
+                return await looks.look_version(self._sight, view.customer, look)
+            case LookKind.DATABASE:
+                return await looks.look_database(self._sight, view.customer, look)
+            case LookKind.WAY_BACK:
+                return await self._way_back(view, look)
+            case LookKind.AUTODEPLOY:
+                return await looks.look_autodeploy(self._sight, look)
+            case LookKind.SAMPLE:
+                raise InternalError("SW901", "samples are recorded apart")
+
+    async def _preflight(self, view: View) -> Mapping[str, Any]:
+        """The checks; what refuses the run for good becomes data, since it is not a fault of a neighbour."""
+        try:
+            return await looks.look_preflight(self._sight, view.plan, view.customer)
+        except (Conflict, NotFound, UsageError) as error:
+            return {"problems": [{"code": error.code, "what": error.what, "fix": error.fix}], "good": []}
+
+    async def _way_back(self, view: View, look: Look) -> Mapping[str, Any]:
+        service_id = ServiceID(str(look.args["service_id"]))
+        async with self._database.read() as tx:
+            backup = await sealed.open_values(
+                tx, self._box, purpose="backup", run_id=view.run.id, service_id=service_id
+            )
+            ours = await sealed.open_values(tx, self._box, purpose="write", run_id=view.run.id, service_id=service_id)
+        return await looks.look_way_back(self._sight, look, backup=backup, ours=ours or {})
+
+
+def _maker(view: View, deploy_id: str) -> Effect | None:
+    """The effect that made a deploy, with its snapshot."""
+    makers = (EffectKind.DEPLOY, EffectKind.ROLL_BACK)
+    return next(
+        (one for one in view.effects.values() if one.kind in makers and one.result.get("deploy_id") == deploy_id), None
+    )

@@ -1,0 +1,287 @@
+"""The way back: stop what is in flight, go back to the recorded good pair, restore our env vars, check again. Pure.
+
+One attempt (S10): a rollback that fails holds the customer for a person. A deploy that never went live leaves the old version
+serving, so that only the env vars and the other half are undone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from securewatch.deploy.model import (
+    Decision,
+    Effect,
+    EffectKind,
+    EffectState,
+    GoodDeploy,
+    Look,
+    LookKind,
+    Observation,
+    RunKind,
+    ServiceKind,
+    ServicePlan,
+    Stage,
+    View,
+)
+from securewatch.deploy.steps import (
+    BROKEN,
+    IN_FLIGHT,
+    OPERATOR,
+    effect_of,
+    fresh,
+    moved,
+    new_effect,
+    poll_look,
+    repeat,
+    sample_looks,
+    samples_since,
+    wait,
+    with_progress,
+)
+from securewatch.health.verdict import Health, judge
+
+ARTIFACT_GONE = "SW306"
+BY_RENDER, BY_BUILD, NOTHING = "render", "build", "none"
+
+
+def good_from(data: Mapping[str, Any]) -> GoodDeploy:
+    """A recorded good deploy out of an observation's data."""
+    return GoodDeploy(
+        kind=ServiceKind(data["kind"]),
+        service_id=data["service_id"],
+        deploy_id=data["deploy_id"],
+        commit=data.get("commit"),
+        version=data.get("version"),
+    )
+
+
+def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str) -> Decision:
+    """Begin the way back. A deploy forced onto an unhealthy customer is held instead: there is no good state to go to."""
+    by_person = trigger == "customer request"
+    if not view.run.baseline_healthy and not by_person:
+        return moved(view.run, Stage.HELD, now, code=code, trigger=trigger, detail=detail)
+    return moved(view.run, Stage.STOPPING, now, code=code, trigger=trigger, detail=detail, burst_since=None)
+
+
+# --- stop what is in flight -------------------------------------------------------------------------------------------
+
+
+def decide_stopping(view: View, now: datetime) -> Decision:
+    """Cancel our deploys that are still under way and wait until Render says that they ended."""
+    for service in view.customer.services:
+        effect = effect_of(view, "deploy", service.kind)
+        if effect is not None and effect.state.is_open:
+            return wait(view.run, f"{service.kind}: finding out what became of the deploy that was sent")
+        if effect is None or effect.state is not EffectState.CONFIRMED:
+            continue
+        decision = _stop_one(view, service, effect, now)
+        if decision is not None:
+            return decision
+    return moved(view.run, Stage.ROLLING_BACK, now)
+
+
+def _stop_one(view: View, service: ServicePlan, effect: Effect, now: datetime) -> Decision | None:
+    deploy_id = str(effect.result["deploy_id"])
+    look = poll_look(view, service.kind, deploy_id, view.run.commit)
+    seen = fresh(view, look)
+    if seen is None:
+        return Decision(view.run, looks=(look,))
+    status, progress = str(seen.data["status"]), view.run.of(service.kind)
+    if status in IN_FLIGHT:
+        if effect_of(view, "cancel", service.kind) is None:
+            wanted = new_effect(view, "cancel", EffectKind.CANCEL, service, deploy_id=deploy_id)
+            return Decision(view.run, effects=(wanted,))
+        return repeat(view, look, now, every_seconds=view.customer.rules.poll_interval_seconds)
+    if progress.status == status and progress.deploy_id == deploy_id:
+        return None
+    run = with_progress(view.run, service.kind, deploy_id=deploy_id, status=status, sent_at=effect.sent_at)
+    if status == "live" and progress.live_at is None:
+        run = replace(with_progress(run, service.kind, live_at=now), went_live=True)
+    return Decision(run, next_at=now)
+
+
+# --- go back ----------------------------------------------------------------------------------------------------------
+
+
+def decide_rolling_back(view: View, now: datetime) -> Decision:
+    """Each service in reverse order: Render's rollback and then our env vars, or our env vars and then a build."""
+    for service in reversed(view.customer.services):
+        decision = _back_one(view, service, now)
+        if decision is not None:
+            return decision
+    if any(one.back_deploy_id for one in view.run.progress):
+        return moved(view.run, Stage.RECHECKING, now)
+    if view.run.went_live or view.run.kind is RunKind.ROLLBACK:
+        return moved(view.run, Stage.ROLLED_BACK, now)
+    if view.run.trigger == "customer request":
+        return moved(view.run, Stage.ROLLED_BACK, now)
+    return moved(view.run, Stage.FAILED, now)
+
+
+def _back_one(view: View, service: ServicePlan, now: datetime) -> Decision | None:
+    progress = view.run.of(service.kind)
+    if progress.live_at is None and view.run.kind is not RunKind.ROLLBACK:
+        return _restore(view, service, now)
+    if not progress.way_back:
+        return _choose_way(view, service, now)
+    if progress.way_back == NOTHING:
+        return _restore(view, service, now)
+    if progress.way_back == BY_RENDER:
+        return _redeploy_old(view, service, now) or _restore(view, service, now)
+    return _restore(view, service, now) or _redeploy_old(view, service, now)
+
+
+def _choose_way(view: View, service: ServicePlan, now: datetime) -> Decision:
+    good = view.run.good_of(service.kind)
+    if good is None:
+        return moved(view.run, Stage.HELD, now, code="SW602", detail=f"{service.service_id}: no recorded good deploy")
+    look = Look(LookKind.WAY_BACK, service.kind, {"service_id": service.service_id, "deploy_id": good.deploy_id})
+    seen = fresh(view, look)
+    if seen is None:
+        return Decision(view.run, looks=(look,))
+    run = with_progress(view.run, service.kind, way_back=str(seen.data["way"]))
+    return Decision(run, next_at=now)
+
+
+def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision | None:
+    """Bring the recorded good deploy back; None once it is live and autodeploy is seen to be off."""
+    progress, good = view.run.of(service.kind), view.run.good_of(service.kind)
+    if good is None:
+        return moved(view.run, Stage.HELD, now, code="SW602", detail=f"{service.service_id}: no recorded good deploy")
+    word = "rollback" if progress.way_back == BY_RENDER else "rebuild"
+    effect = effect_of(view, word, service.kind)
+    if effect is None:
+        return Decision(view.run, effects=(_way_effect(view, word, service, good),))
+    if effect.state is EffectState.FAILED:
+        if effect.code == ARTIFACT_GONE and word == "rollback" and good.commit:
+            return Decision(with_progress(view.run, service.kind, way_back=BY_BUILD), next_at=now)
+        return _rollback_failed(view, service, now, effect.reason)
+    if effect.state is not EffectState.CONFIRMED:
+        return wait(view.run, f"{service.kind}: going back to {good.deploy_id}")
+    deploy_id = str(effect.result["deploy_id"])
+    if progress.back_deploy_id != deploy_id:
+        return Decision(with_progress(view.run, service.kind, back_deploy_id=deploy_id), next_at=now)
+    return _follow_back(view, service, deploy_id, now)
+
+
+def _way_effect(view: View, word: str, service: ServicePlan, good: GoodDeploy) -> Any:
+    if word == "rollback":
+        return new_effect(
+            view, word, EffectKind.ROLL_BACK, service, deploy_id=good.deploy_id, commit=good.commit or ""
+        )
+    return new_effect(view, word, EffectKind.DEPLOY, service, commit=good.commit or "")
+
+
+def _follow_back(view: View, service: ServicePlan, deploy_id: str, now: datetime) -> Decision | None:
+    progress = view.run.of(service.kind)
+    if progress.back_live_at is not None:
+        return _check_autodeploy(view, service, now)
+    look = poll_look(view, service.kind, deploy_id, None)
+    seen = fresh(view, look)
+    if seen is None or seen.data.get("deploy_id") != deploy_id:
+        return Decision(view.run, looks=(look,))
+    status = str(seen.data["status"])
+    if status == "live":
+        return Decision(with_progress(view.run, service.kind, back_live_at=now), next_at=now)
+    if status in BROKEN or status in ("canceled", "deactivated"):
+        return _rollback_failed(view, service, now, f"{deploy_id} ended as {status}")
+    again = repeat(view, look, now, every_seconds=view.customer.rules.poll_interval_seconds)
+    return _late_rollback(view, service, again, now)
+
+
+def _late_rollback(view: View, service: ServicePlan, again: Decision, now: datetime) -> Decision:
+    """A rollback's deploy is never cancelled: at its time-out a person is called, and watching goes on."""
+    if now < view.run.since + timedelta(seconds=view.customer.rules.deploy_timeout_seconds):
+        return again
+    late = wait(view.run, f"{service.kind}: the rollback takes long; watching goes on", code="SW601", person=OPERATOR)
+    return replace(again, waiting_on=late.waiting_on)
+
+
+def _check_autodeploy(view: View, service: ServicePlan, now: datetime) -> Decision | None:
+    look = Look(LookKind.AUTODEPLOY, service.kind, {"service_id": service.service_id})
+    seen = view.observations.get(look.key)
+    back_live_at = view.run.of(service.kind).back_live_at
+    if seen is None or back_live_at is None or seen.at < back_live_at:
+        return Decision(view.run, looks=(look,))
+    if seen.data.get("is_off"):
+        return None
+    return moved(view.run, Stage.HELD, now, code="SW407", detail=f"{service.service_id}: autodeploy is on after rollback")
+
+
+def _rollback_failed(view: View, service: ServicePlan, now: datetime, why: str) -> Decision:
+    return moved(view.run, Stage.HELD, now, code="SW601", detail=f"{service.kind}: the rollback failed: {why}")
+
+
+# --- env vars ---------------------------------------------------------------------------------------------------------
+
+
+def _restore(view: View, service: ServicePlan, now: datetime) -> Decision | None:
+    """Restore, newest first, the keys that this run wrote; None when all are restored or left as reported."""
+    for change in reversed(service.env_changes):
+        written = effect_of(view, "env", service.kind, change.key)
+        if written is None or written.state is EffectState.FAILED:
+            continue
+        if written.state.is_open:
+            return wait(view.run, f"{service.kind}: finding out whether {change.key} was written")
+        effect = effect_of(view, "restore", service.kind, change.key)
+        if effect is None:
+            wanted = new_effect(view, "restore", EffectKind.RESTORE_ENV, service, env_key=change.key)
+            return Decision(view.run, effects=(wanted,))
+        if effect.state is EffectState.FAILED:
+            detail = f"{service.kind}: {change.key} could not be restored: {effect.reason}"
+            return moved(view.run, Stage.HELD, now, code="SW604", detail=detail)
+        if effect.state is not EffectState.CONFIRMED:
+            return wait(view.run, f"{service.kind}: restoring {change.key}")
+    return None
+
+
+def decide_unwinding(view: View, now: datetime) -> Decision:
+    """No deploy was sent: restore what was written; then fail, or wait for the gates again as a further attempt."""
+    for service in reversed(view.customer.services):
+        decision = _restore(view, service, now)
+        if decision is not None:
+            return decision
+    if view.run.code:
+        return moved(view.run, Stage.FAILED, now)
+    return moved(view.run, Stage.QUEUED, now, attempt=view.run.attempt + 1)
+
+
+# --- check again ------------------------------------------------------------------------------------------------------
+
+
+def decide_rechecking(view: View, now: datetime) -> Decision:
+    """Settle, take 20 samples of each service that went back, ask for the old version; then rolled back, or held."""
+    rules, run = view.customer.rules, view.run
+    settled = run.since + timedelta(seconds=rules.settle_seconds)
+    if now < settled:
+        return wait(run, "settling before the checks after the rollback count", until=settled)
+    kinds = tuple(one.kind for one in run.progress if one.back_deploy_id)
+    taken = {kind: samples_since(view, kind, settled) for kind in kinds}
+    missing = tuple(kind for kind in kinds if len(taken[kind]) < rules.verification_samples)
+    if missing:
+        looks, next_at = sample_looks(
+            view, missing, now, interval_seconds=rules.verification_interval_seconds, since=settled
+        )
+        return Decision(run, looks=looks, next_at=next_at)
+    for kind, samples in taken.items():
+        verdict = judge(samples, rules.thresholds)
+        if verdict.health is not Health.HEALTHY:
+            detail = f"{kind}: still unhealthy after the rollback: {verdict.detail}"
+            return moved(run, Stage.HELD, now, code="SW601", detail=detail)
+    return _recheck_versions(view, kinds, now)
+
+
+def _recheck_versions(view: View, kinds: tuple[ServiceKind, ...], now: datetime) -> Decision:
+    for kind in kinds:
+        good = view.run.good_of(kind)
+        if good is None or good.version is None:
+            continue
+        look = Look(LookKind.VERSION, kind, {"version": good.version, "commit": good.commit or ""})
+        seen: Observation | None = fresh(view, look)
+        if seen is None:
+            return Decision(view.run, looks=(look,))
+        if seen.data["state"] == "mismatch":
+            detail = f"{kind}: after the rollback it says {seen.data.get('detail', '')}"
+            return moved(view.run, Stage.HELD, now, code="SW601", detail=detail)
+    return moved(view.run, Stage.ROLLED_BACK, now)

@@ -1,0 +1,306 @@
+"""The decision about one run: `decide(view, now)`. Pure and total: for every state it moves, acts, or says what it waits for.
+
+The way forward is here and in `watch.py`, the way back in `back.py`. Which gates bind is decided above, for the fleet.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from securewatch.deploy import back, watch
+from securewatch.deploy.model import (
+    Decision,
+    EffectKind,
+    EffectState,
+    Gate,
+    Look,
+    LookKind,
+    Observation,
+    Progress,
+    RunKind,
+    ServicePlan,
+    Stage,
+    View,
+    WaitingOn,
+)
+from securewatch.deploy.steps import (
+    BROKEN,
+    OPERATOR,
+    QUEUED_AT_RENDER,
+    effect_of,
+    fresh,
+    move,
+    moved,
+    new_effect,
+    poll_look,
+    repeat,
+    sample_looks,
+    samples_since,
+    wait,
+    with_progress,
+)
+from securewatch.health.verdict import Health, baseline_of, judge
+
+
+def decide(view: View, now: datetime) -> Decision:
+    """What may happen next to this run. Never raises for a state that a store can hold."""
+    run = view.run
+    human = next((one for one in view.effects.values() if one.state is EffectState.NEEDS_HUMAN), None)
+    if human is not None and not run.stage.is_terminal:
+        return moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
+    if view.rollback_reason is not None and (run.stage.is_forward or run.stage in (Stage.DONE, Stage.HELD)):
+        return back.turn_back(view, now, code="", trigger="customer request", detail=view.rollback_reason)
+    if run.stage.is_terminal:
+        return Decision(run)
+    if view.is_paused:
+        return Decision(run, waiting_on=WaitingOn("`pause --all`: nothing is written", code="SW403", person=OPERATOR))
+    return _STAGES[run.stage](view, now)
+
+
+# --- gates and preflight ----------------------------------------------------------------------------------------------
+
+
+def _shut(view: View) -> tuple[Gate, ...]:
+    return tuple(gate for gate in view.gates if not gate.is_open)
+
+
+def _decide_queued(view: View, now: datetime) -> Decision:
+    shut = _shut(view)
+    if shut:
+        return _wait_at_gates(view, shut)
+    start = {RunKind.DEPLOY: Stage.PREFLIGHT, RunKind.ENV: Stage.BACKING_UP, RunKind.ROLLBACK: Stage.ROLLING_BACK}
+    return moved(view.run, start[view.run.kind], now)
+
+
+def _wait_at_gates(view: View, shut: tuple[Gate, ...]) -> Decision:
+    untils = [gate.until for gate in shut if gate.until is not None]
+    people = [gate.person for gate in shut if gate.person]
+    only_people = all(gate.person for gate in shut)
+    waiting = WaitingOn(
+        "; ".join(gate.reason for gate in shut),
+        code=shut[0].code,
+        until=max(untils) if untils else None,
+        person=people[0] if people and only_people else "",
+        is_gate=True,
+    )
+    return Decision(view.run, waiting_on=waiting, next_at=min(untils) if untils else None)
+
+
+def _decide_preflight(view: View, now: datetime) -> Decision:
+    look = Look(LookKind.PREFLIGHT)
+    seen = fresh(view, look)
+    if seen is None:
+        return Decision(view.run, looks=(look,))
+    problems = seen.data.get("problems", [])
+    if problems:
+        first = problems[0]
+        return moved(
+            view.run, Stage.REFUSED, now, code=first["code"], detail="; ".join(one["what"] for one in problems)
+        )
+    return _decide_baseline(view, now, seen)
+
+
+def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
+    run, rules = view.run, view.customer.rules
+    kinds = tuple(service.kind for service in view.customer.services)
+    taken = {kind: samples_since(view, kind, run.since) for kind in kinds}
+    if any(len(samples) < rules.baseline_samples for samples in taken.values()):
+        missing = tuple(kind for kind in kinds if len(taken[kind]) < rules.baseline_samples)
+        looks, next_at = sample_looks(view, missing, now, interval_seconds=1.0, since=run.since)
+        return Decision(run, looks=looks, next_at=next_at)
+    verdicts = {kind: judge(samples, rules.thresholds) for kind, samples in taken.items()}
+    sick = [f"{kind}: {verdict.detail}" for kind, verdict in verdicts.items() if verdict.health is not Health.HEALTHY]
+    if sick and not run.force:
+        return moved(run, Stage.REFUSED, now, code="SW409", detail="; ".join(sick))
+    if _shut(view):
+        return moved(run, Stage.QUEUED, now)
+    return moved(
+        run,
+        Stage.BACKING_UP,
+        now,
+        baseline=tuple((kind, baseline_of(samples)) for kind, samples in taken.items()),
+        baseline_healthy=not sick,
+        good=tuple(back.good_from(one) for one in seen.data.get("good", [])),
+    )
+
+
+# --- env vars ---------------------------------------------------------------------------------------------------------
+
+
+def _decide_backing_up(view: View, now: datetime) -> Decision:
+    done = 0
+    missing = []
+    for service in view.customer.services:
+        effect = effect_of(view, "backup", service.kind)
+        if effect is None:
+            missing.append(new_effect(view, "backup", EffectKind.BACK_UP_ENV, service))
+        elif effect.state is EffectState.FAILED:
+            return moved(view.run, Stage.REFUSED, now, code=effect.code, detail=effect.reason)
+        done += effect is not None and effect.state is EffectState.CONFIRMED
+    if done == len(view.customer.services):
+        return moved(view.run, Stage.SETTING_ENV, now)
+    return Decision(view.run, effects=tuple(missing))
+
+
+def _decide_setting_env(view: View, now: datetime) -> Decision:
+    run = view.run
+    if _shut(view):
+        return moved(run, Stage.UNWINDING, now)
+    for service in view.customer.services:
+        for change in service.env_changes:
+            effect = effect_of(view, "env", service.kind, change.key)
+            if effect is None:
+                wanted = new_effect(view, "env", EffectKind.SET_ENV, service, env_key=change.key)
+                return Decision(run, effects=(wanted,))
+            if effect.state is EffectState.FAILED:
+                return moved(run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
+            if effect.state.is_open:
+                return _follow_effect(view)
+    if run.kind is RunKind.ENV:
+        return moved(run, Stage.DONE, now)
+    return moved(run, Stage.DEPLOYING, now)
+
+
+def _follow_effect(view: View) -> Decision:
+    return Decision(view.run)
+
+
+# --- deploy -----------------------------------------------------------------------------------------------------------
+
+
+def _current(view: View) -> ServicePlan | None:
+    """The first service, in the plan's order, that is not verified yet."""
+    return next((one for one in view.customer.services if view.run.of(one.kind).verified_at is None), None)
+
+
+def _decide_deploying(view: View, now: datetime) -> Decision:
+    service = _current(view)
+    if service is None:
+        return _verified(view, now)
+    effect = effect_of(view, "deploy", service.kind)
+    if effect is None:
+        nothing_sent = not any(view.run.of(one.kind).sent_at for one in view.customer.services)
+        if nothing_sent and _shut(view):
+            return moved(view.run, Stage.UNWINDING, now)
+        wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit)
+        return Decision(view.run, effects=(wanted,))
+    if effect.state is EffectState.FAILED:
+        return back.turn_back(view, now, code=effect.code, trigger="deploy refused", detail=effect.reason)
+    if effect.state is not EffectState.CONFIRMED:
+        return _follow_effect(view)
+    deploy_id = str(effect.result["deploy_id"])
+    progress = view.run.of(service.kind)
+    if progress.deploy_id != deploy_id:
+        changed = with_progress(view.run, service.kind, deploy_id=deploy_id, status="created", sent_at=effect.sent_at)
+        return Decision(changed, next_at=now)
+    return _follow_deploy(view, service, progress, now)
+
+
+def _follow_deploy(view: View, service: ServicePlan, progress: Progress, now: datetime) -> Decision:
+    look = poll_look(view, service.kind, str(progress.deploy_id), view.run.commit)
+    seen = fresh(view, look)
+    if seen is None or seen.data.get("deploy_id") != progress.deploy_id:
+        return Decision(view.run, looks=(look,))
+    ended = _deploy_ended(view, service, seen, now)
+    if ended is not None:
+        return ended
+    status = str(seen.data["status"])
+    if status != progress.status:
+        left = progress.left_queue_at or (None if status in QUEUED_AT_RENDER else now)
+        return Decision(with_progress(view.run, service.kind, status=status, left_queue_at=left), next_at=now)
+    late = _late(view, service, progress, now)
+    if late is not None and late.effects:
+        return late
+    every = view.customer.rules.poll_interval_seconds * (2 if status in QUEUED_AT_RENDER else 1)
+    again = repeat(view, look, now, every_seconds=every)
+    return replace(again, waiting_on=late.waiting_on) if late is not None else again
+
+
+def _deploy_ended(view: View, service: ServicePlan, seen: Observation, now: datetime) -> Decision | None:
+    """The decision once Render says how it ended, or that something is wrong; None while it is under way."""
+    status, kind = str(seen.data["status"]), service.kind
+    if seen.data.get("doubles"):
+        twice = ", ".join([str(seen.data["deploy_id"]), *seen.data["doubles"]])
+        return moved(view.run, Stage.HELD, now, code="SW505", detail=f"{service.service_id} has deploys {twice}")
+    run = with_progress(view.run, kind, status=status)
+    newer = seen.data.get("newer")
+    if status == "live":
+        run = with_progress(run, kind, live_at=now)
+        return moved(run, Stage.SETTLING, now, went_live=True)
+    if newer and status in ("deactivated", "canceled"):
+        was_live = status == "deactivated"
+        note = f"{service.service_id}: {seen.data['deploy_id']} was superseded by {newer['id']} ({newer['status']})"
+        return moved(run, Stage.HELD, now, code="SW506", detail=note, went_live=view.run.went_live or was_live)
+    if status in BROKEN or status in ("canceled", "deactivated"):
+        timed_out = view.run.of(kind).timed_out_at is not None
+        words = "timed out and was cancelled" if timed_out else f"ended as {status} on Render"
+        code = "SW502" if timed_out else "SW501"
+        detail = f"{kind}: {seen.data['deploy_id']} {words}"
+        return back.turn_back(replace(view, run=run), now, code=code, trigger="deploy failed", detail=detail)
+    return None
+
+
+def _late(view: View, service: ServicePlan, progress: Progress, now: datetime) -> Decision | None:
+    """Cancel a deploy that takes too long and keep watching (S17); a queue that does not move calls a person."""
+    rules = view.customer.rules
+    if progress.left_queue_at is None:
+        limit = (progress.sent_at or now) + timedelta(seconds=rules.queue_timeout_seconds)
+        if now < limit:
+            return None
+        return wait(
+            view.run,
+            f"{service.kind}: Render has kept {progress.deploy_id} queued for over "
+            f"{rules.queue_timeout_seconds / 60:.0f} min",
+            code="SW502",
+            person=OPERATOR,
+        )
+    if now < progress.left_queue_at + timedelta(seconds=rules.deploy_timeout_seconds):
+        return None
+    if effect_of(view, "cancel", service.kind) is None:
+        wanted = new_effect(view, "cancel", EffectKind.CANCEL, service, deploy_id=progress.deploy_id)
+        run = with_progress(view.run, service.kind, timed_out_at=now)
+        return Decision(run, effects=(wanted,))
+    return wait(view.run, f"{service.kind}: timed out; waiting for Render to say that {progress.deploy_id} ended")
+
+
+def _decide_settling(view: View, now: datetime) -> Decision:
+    until = view.run.since + timedelta(seconds=view.customer.rules.settle_seconds)
+    if now < until:
+        return wait(view.run, "settling before the checks count", until=until)
+    return moved(view.run, Stage.VERIFYING, now)
+
+
+def _decide_verifying(view: View, now: datetime) -> Decision:
+    service = _current(view)
+    if service is None:
+        return _verified(view, now)
+    outcome = watch.verify(view, service, now)
+    if isinstance(outcome, Decision):
+        return outcome
+    run = with_progress(view.run, service.kind, verified_at=now, **outcome)
+    return moved(run, Stage.DEPLOYING, now)
+
+
+def _verified(view: View, now: datetime) -> Decision:
+    split = len(view.customer.services) == 1
+    detail = f"split: only the {view.customer.services[0].kind} was asked for" if split else ""
+    return moved(view.run, Stage.WATCHING, now, verified_at=now, detail=detail)
+
+
+_STAGES: dict[Stage, Callable[[View, datetime], Decision]] = {
+    Stage.QUEUED: _decide_queued,
+    Stage.PREFLIGHT: _decide_preflight,
+    Stage.BACKING_UP: _decide_backing_up,
+    Stage.SETTING_ENV: _decide_setting_env,
+    Stage.DEPLOYING: _decide_deploying,
+    Stage.SETTLING: _decide_settling,
+    Stage.VERIFYING: _decide_verifying,
+    Stage.WATCHING: watch.decide_watching,
+    Stage.UNWINDING: back.decide_unwinding,
+    Stage.STOPPING: back.decide_stopping,
+    Stage.ROLLING_BACK: back.decide_rolling_back,
+    Stage.RECHECKING: back.decide_rechecking,
+}
+"""One function a stage; `move` is the only way from one to another."""
+
+__all__ = ["decide", "move"]

@@ -1,0 +1,285 @@
+"""The effects of a deploy, one outside change each: look before the act, then send once. "Unknown" is a result here.
+
+Any runner may run an effect twice, so each function first asks whether it was sent before: then it only looks. Nothing here
+decides what comes next; rows, epochs and the grace are the ledger's (`controller/ledger.py`).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from securewatch.core.errors import Retryable
+from securewatch.core.ids import ServiceID
+from securewatch.deploy.model import Effect, EffectKind
+from securewatch.render import deploys, env_vars, services
+from securewatch.render.budget import Priority
+from securewatch.render.client import RenderClient
+from securewatch.render.errors import RequestRejected, ServiceMissing
+from securewatch.render.models import Deploy
+
+STAMP_MARGIN = timedelta(minutes=10)
+"""A search after a send starts this long before the newest stamp that was on the service (design: behaviour, effects)."""
+
+Guard = Callable[[], None]
+
+
+class OutcomeKind(StrEnum):
+    """How one try of an effect ended."""
+
+    CONFIRMED = "confirmed"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    NOTHING_FOUND = "nothing_found"
+    NEEDS_HUMAN = "needs_human"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an effect; the ledger records it."""
+
+    kind: OutcomeKind
+    result: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
+    reason: str = ""
+    request_id: str | None = None
+
+
+class Sending(Protocol):
+    """Commits the row as sent, with what existed before, and hands out the guard of the request (S1)."""
+
+    def __call__(self, before: Mapping[str, Any]) -> Awaitable[Guard]:
+        """Raises `Superseded` where the row or its run has moved on, so that nothing is sent."""
+
+
+class Vault(Protocol):
+    """Env values of a run: kept encrypted, handed out only to effects."""
+
+    def fingerprint(self, value: str) -> str:
+        """A keyed fingerprint, safe to show."""
+
+    async def wanted(self, effect: Effect) -> Mapping[str, str | None]:
+        """The values that the run's plan writes to the effect's service."""
+
+    async def backup(self, effect: Effect) -> Mapping[str, str | None]:
+        """The values that the service had before the run."""
+
+    async def keep_backup(self, effect: Effect, values: Mapping[str, str]) -> None:
+        """Encrypt and keep the service's values as they are now."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What effects act with."""
+
+    client: RenderClient
+    vault: Vault
+    owner_id: str
+
+
+async def carry_out(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Carry out one effect, or find out what became of it.
+
+    Raises GatewayError where Render could not be asked; the ledger tells "certainly not sent" from "unknown" by its class.
+    """
+    return await _WORK[effect.kind](effect, tools, sending)
+
+
+# --- env vars ---------------------------------------------------------------------------------------------------------
+
+
+async def ensure_env_backup(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Read all pages of the service's env vars and keep them encrypted. Writes nothing at Render."""
+    await sending({})
+    found = await env_vars.fetch_env_vars(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
+    values = {one.key: one.value.get_secret_value() for one in found}
+    await tools.vault.keep_backup(effect, values)
+    return Outcome(OutcomeKind.CONFIRMED, {"keys": len(values)})
+
+
+async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Write one env var if it differs; reading it is the look, so a lost answer needs no grace."""
+    key = str(effect.args["env_key"])
+    wanted = (await tools.vault.wanted(effect))[key]
+    if wanted is None:
+        return Outcome(OutcomeKind.FAILED, code="SW106", reason=f"{key} has no value to write")
+    current = await _read(effect, tools, key, Priority.DEPLOY)
+    if current == wanted:
+        return Outcome(OutcomeKind.CONFIRMED, {"written": effect.state.was_sent})
+    guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
+    answer = await env_vars.put_env_var(
+        tools.client, ServiceID(effect.service_id), key, value=wanted, priority=Priority.DEPLOY, guard=guard
+    )
+    return Outcome(OutcomeKind.CONFIRMED, {"written": True}, request_id=answer.request_id)
+
+
+async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Put one of our keys back as it was, only where Render still shows our value; otherwise leave it and say so (S11)."""
+    key = str(effect.args["env_key"])
+    service_id = ServiceID(effect.service_id)
+    ours = (await tools.vault.wanted(effect)).get(key)
+    backup = await tools.vault.backup(effect)
+    old = backup.get(key)
+    current = await _read(effect, tools, key, Priority.ROLLBACK)
+    if current == old:
+        return Outcome(OutcomeKind.CONFIRMED, {"restored": True})
+    if current != ours:
+        return Outcome(OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} was changed by somebody else and is left")
+    guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
+    if old is None:
+        answer = await env_vars.delete_env_var(tools.client, service_id, key, priority=Priority.ROLLBACK, guard=guard)
+    else:
+        answer = await env_vars.put_env_var(
+            tools.client, service_id, key, value=old, priority=Priority.ROLLBACK, guard=guard
+        )
+    return Outcome(OutcomeKind.CONFIRMED, {"restored": True}, request_id=answer.request_id)
+
+
+async def _read(effect: Effect, tools: Tools, key: str, priority: Priority) -> str | None:
+    found = await env_vars.fetch_env_var(tools.client, ServiceID(effect.service_id), key, priority=priority)
+    return None if found is None else found.value.get_secret_value()
+
+
+# --- deploys ----------------------------------------------------------------------------------------------------------
+
+
+async def ensure_deploy(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Create a deploy at one commit, exactly once: after a send only the list at Render says what became of it."""
+    service_id, commit = ServiceID(effect.service_id), str(effect.args["commit"])
+    if effect.state.was_sent:
+        return await _adopt(effect, tools, trigger="api", commit=commit)
+    refusal = await _refusal(effect, tools, needs_autodeploy_off=True)
+    if refusal is not None:
+        return refusal
+    guard = await sending(await _snapshot(effect, tools))
+    try:
+        created = await deploys.create_deploy(
+            tools.client, service_id, commit=commit, priority=Priority.DEPLOY, guard=guard
+        )
+    except (RequestRejected, ServiceMissing) as error:
+        return Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what, request_id=error.request_id)
+    return _created(created)
+
+
+async def ensure_rollback(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Roll back to the recorded deploy, exactly once."""
+    commit = str(effect.args.get("commit", ""))
+    if effect.state.was_sent:
+        return await _adopt(effect, tools, trigger="rollback", commit=commit)
+    refusal = await _refusal(effect, tools, needs_autodeploy_off=False)
+    if refusal is not None:
+        return refusal
+    guard = await sending(await _snapshot(effect, tools))
+    try:
+        created = await deploys.roll_back(
+            tools.client,
+            ServiceID(effect.service_id),
+            deploy_id=str(effect.args["deploy_id"]),
+            priority=Priority.ROLLBACK,
+            guard=guard,
+        )
+    except (RequestRejected, ServiceMissing) as error:
+        return Outcome(OutcomeKind.FAILED, code="SW306", reason=error.what, request_id=error.request_id)
+    return _created(created)
+
+
+async def ensure_cancelled(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Ask Render to cancel a deploy unless it has ended; whether it did end is for the polls to see (S17)."""
+    service_id, deploy_id = ServiceID(effect.service_id), str(effect.args["deploy_id"])
+    current = await deploys.fetch_deploy(tools.client, service_id, deploy_id, priority=Priority.ROLLBACK)
+    if current.status.is_terminal:
+        return Outcome(OutcomeKind.CONFIRMED, {"ended": str(current.status)})
+    guard = await sending({"status": str(current.status)})
+    try:
+        answer = await deploys.cancel_deploy(
+            tools.client, service_id, deploy_id, priority=Priority.ROLLBACK, guard=guard
+        )
+    except (RequestRejected, ServiceMissing) as error:
+        return Outcome(OutcomeKind.CONFIRMED, {"refused": True}, reason=error.what, request_id=error.request_id)
+    return Outcome(OutcomeKind.CONFIRMED, {"asked": True}, request_id=answer.request_id)
+
+
+async def _refusal(effect: Effect, tools: Tools, *, needs_autodeploy_off: bool) -> Outcome | None:
+    """The hard checks that are repeated just before a deploy: owner, suspension, autodeploy (S3, S6)."""
+    try:
+        service = await services.fetch_service(
+            tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY
+        )
+    except ServiceMissing as error:
+        return Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what)
+    if service.owner_id != tools.owner_id:
+        reason = f"{effect.service_id} belongs to {service.owner_id}, not to {tools.owner_id}"
+        return Outcome(OutcomeKind.FAILED, code="SW408", reason=reason)
+    if service.suspended:
+        return Outcome(OutcomeKind.FAILED, code="SW415", reason=f"{effect.service_id} is suspended")
+    if needs_autodeploy_off and not service.autodeploy_is_off:
+        return Outcome(OutcomeKind.FAILED, code="SW407", reason=f"{effect.service_id} has autodeploy on")
+    return None
+
+
+async def _snapshot(effect: Effect, tools: Tools) -> Mapping[str, Any]:
+    """What exists before the send: the newest stamp of Render's own clock, and the deploys that a search will meet again."""
+    found = await deploys.fetch_deploys(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
+    stamps = [one.created_at for one in found if one.created_at is not None]
+    newest = max(stamps) if stamps else None
+    met = [one.id for one in found if newest is None or one.created_at is None or one.created_at >= newest - STAMP_MARGIN]
+    return {"ids": met, "newest": newest.isoformat() if newest else None}
+
+
+def _created(created: deploys.Created) -> Outcome:
+    if created.deploy is None:
+        return Outcome(OutcomeKind.ACCEPTED, request_id=created.request_id)
+    return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": created.deploy.id}, request_id=created.request_id)
+
+
+async def _adopt(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> Outcome:
+    """Find the one deploy at Render that only our request can have made: new since the snapshot, same trigger and commit."""
+    matches = await find_ours(effect, tools, trigger=trigger, commit=commit)
+    if len(matches) == 1:
+        return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": matches[0].id, "adopted": True})
+    if matches:
+        ids = ", ".join(one.id for one in matches)
+        reason = f"{effect.service_id}: {len(matches)} deploys could be ours: {ids}"
+        return Outcome(OutcomeKind.NEEDS_HUMAN, code="SW505", reason=reason)
+    return Outcome(OutcomeKind.NOTHING_FOUND)
+
+
+async def find_ours(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> list[Deploy]:
+    """The deploys on the effect's service that appeared after its snapshot with this trigger and commit."""
+    found = await deploys.fetch_deploys(
+        tools.client,
+        ServiceID(effect.service_id),
+        created_after=search_start(effect.before),
+        priority=Priority.DEPLOY,
+    )
+    known = set(effect.before.get("ids", ()))
+    return [one for one in found if one.id not in known and one.trigger == trigger and is_at(one, commit)]
+
+
+def search_start(before: Mapping[str, Any]) -> datetime | None:
+    """Where a search after a send begins: Render's newest stamp before it, less a margin; None for everything."""
+    newest = before.get("newest")
+    return datetime.fromisoformat(newest) - STAMP_MARGIN if newest else None
+
+
+def is_at(deploy: Deploy, commit: str) -> bool:
+    """Whether a deploy is at that commit; a deploy without one, or an unknown wanted one, may be."""
+    return not commit or deploy.commit is None or deploy.commit.id == commit
+
+
+_WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] = {
+    EffectKind.BACK_UP_ENV: ensure_env_backup,
+    EffectKind.SET_ENV: ensure_env_var,
+    EffectKind.RESTORE_ENV: ensure_env_restored,
+    EffectKind.DEPLOY: ensure_deploy,
+    EffectKind.CANCEL: ensure_cancelled,
+    EffectKind.ROLL_BACK: ensure_rollback,
+}
+
+NEEDS_GRACE = frozenset({EffectKind.DEPLOY, EffectKind.ROLL_BACK})
+"""Effects of which "none at Render" is believed only after the grace; the others are safe to repeat after a read."""
+
+
+class Superseded(Retryable):
+    """The row or its run moved on before the send; nothing was sent."""

@@ -1,0 +1,462 @@
+"""The values of one customer's deploy, all frozen: plan, run, effects, looks, observations. No behaviour beyond reading them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from securewatch.health.verdict import Baseline, Comparison, Sample, Thresholds
+
+
+class ServiceKind(StrEnum):
+    """The two halves of a customer's pair."""
+
+    BACKEND = "backend"
+    FRONTEND = "frontend"
+
+
+class RunKind(StrEnum):
+    """What a run is for."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+    ENV = "env"
+
+
+class Stage(StrEnum):
+    """Where a run is. Names once released stay readable for ever (design: architecture, upgrades)."""
+
+    QUEUED = "queued"
+    PREFLIGHT = "preflight"
+    BACKING_UP = "backing_up"
+    SETTING_ENV = "setting_env"
+    DEPLOYING = "deploying"
+    SETTLING = "settling"
+    VERIFYING = "verifying"
+    WATCHING = "watching"
+    UNWINDING = "unwinding"
+    STOPPING = "stopping"
+    ROLLING_BACK = "rolling_back"
+    RECHECKING = "rechecking"
+    DONE = "done"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    HELD = "held"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more happens unless a person asks for it."""
+        return self in _TERMINAL
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether the run is on its way to the new version, so that it can still be turned back."""
+        return self in _FORWARD
+
+
+_TERMINAL = frozenset({Stage.DONE, Stage.FAILED, Stage.ROLLED_BACK, Stage.HELD, Stage.REFUSED, Stage.SUPERSEDED})
+_FORWARD = frozenset(
+    {
+        Stage.QUEUED,
+        Stage.PREFLIGHT,
+        Stage.BACKING_UP,
+        Stage.SETTING_ENV,
+        Stage.DEPLOYING,
+        Stage.SETTLING,
+        Stage.VERIFYING,
+        Stage.WATCHING,
+    }
+)
+
+
+class Status(StrEnum):
+    """The eight words that people and programs see (design: interface)."""
+
+    QUEUED = "queued"
+    BUILDING = "building"
+    LIVE = "live"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    WAITING = "waiting"
+    HELD = "held"
+    UNKNOWN = "unknown"
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EnvChange:
+    """One env var to write: its name and fingerprints, never its value. `before` is None where Render has no such key."""
+
+    key: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A declared key whose value on Render differs from its template; shown, not written by a deploy."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """What a deploy does to one service."""
+
+    kind: ServiceKind
+    service_id: str
+    name: str
+    url: str
+    env_changes: tuple[EnvChange, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    live_deploy_id: str | None = None
+    live_commit: str | None = None
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """A maintenance window as configured: `day` a weekday or `any`; `start`, `end` as HH:MM or None for any time."""
+
+    day: str
+    start: str | None
+    end: str | None
+    timezone: str
+
+
+@dataclass(frozen=True)
+class GateRules:
+    """Which gates bind this customer's deploy; frozen into the plan."""
+
+    window: WindowSpec | None = None
+    needs_approval: bool = False
+    approvers: tuple[str, ...] = ()
+    approval_expires_seconds: float = 30 * 86400.0
+    testing_period_until: datetime | None = None
+    held: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """The bar for *verified* (`success_criteria`); None where the files say nothing: then the triggers are the bar."""
+
+    response_ms_max: float | None = None
+    error_rate_max: float | None = None
+    availability_min: float | None = None
+
+
+@dataclass(frozen=True)
+class DeployRules:
+    """The durations (seconds of product time) and thresholds of one deploy; frozen into the plan."""
+
+    deploy_timeout_seconds: float = 600.0
+    queue_timeout_seconds: float = 3600.0
+    settle_seconds: float = 600.0
+    monitoring_seconds: float = 86400.0
+    baseline_samples: int = 20
+    verification_samples: int = 20
+    verification_samples_max: int = 120
+    verification_interval_seconds: float = 5.0
+    poll_interval_seconds: float = 5.0
+    dense_interval_seconds: float = 30.0
+    dense_duration_seconds: float = 3600.0
+    sparse_interval_seconds: float = 300.0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    criteria: Criteria = field(default_factory=Criteria)
+    p95_may_fail: bool = False
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Paths appended to a backend's URL."""
+
+    health: str = "/api/health"
+    version: str = "/api/version"
+    database: str = "/api/health/database"
+
+
+@dataclass(frozen=True)
+class CustomerPlan:
+    """Everything decided beforehand for one customer. `services` stand in the order in which they are deployed."""
+
+    slug: str
+    name: str
+    policy: str
+    phase: str
+    owner_id: str
+    services: tuple[ServicePlan, ...]
+    gates: GateRules
+    rules: DeployRules
+    endpoints: Endpoints
+    from_version: str | None = None
+    isolation: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The immutable document that dry run, approval and execution all speak of.
+
+    `hash` covers what is done and under which rules, and leaves out times, estimates, generations and fingerprints.
+    """
+
+    plan_format: int
+    kind: RunKind
+    version: str
+    commit: str
+    customers: tuple[CustomerPlan, ...]
+    hash: str
+    notes: tuple[str, ...] = ()
+    redeploy: bool = False
+
+    def customer(self, slug: str) -> CustomerPlan:
+        """The part of the plan for one customer; raises KeyError when it has none."""
+        found = {customer.slug: customer for customer in self.customers}
+        return found[slug]
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GoodDeploy:
+    """The deploy of one service that was live and healthy before the change: where a rollback goes (S10)."""
+
+    kind: ServiceKind
+    service_id: str
+    deploy_id: str
+    commit: str | None
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one service is. Seconds are product time."""
+
+    kind: ServiceKind
+    deploy_id: str | None = None
+    status: str = ""
+    sent_at: datetime | None = None
+    left_queue_at: datetime | None = None
+    live_at: datetime | None = None
+    verified_at: datetime | None = None
+    timed_out_at: datetime | None = None
+    version_note: str = ""
+    comparison: Comparison | None = None
+    way_back: str = ""
+    back_deploy_id: str | None = None
+    back_live_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One try to bring one customer to a plan's version (or back): the row that the controller moves.
+
+    `generation` counts tries of this customer; every write is conditional on it. `epoch` counts commits of this row.
+    """
+
+    id: str
+    plan_hash: str
+    slug: str
+    kind: RunKind
+    generation: int
+    attempt: int
+    version: str
+    commit: str
+    stage: Stage
+    since: datetime
+    requested_by: str
+    requested_at: datetime
+    force: bool = False
+    reason: str = ""
+    progress: tuple[Progress, ...] = ()
+    good: tuple[GoodDeploy, ...] = ()
+    baseline: tuple[tuple[ServiceKind, Baseline], ...] = ()
+    baseline_healthy: bool = True
+    approved_by: str | None = None
+    trigger: str = ""
+    code: str = ""
+    detail: str = ""
+    went_live: bool = False
+    verified_at: datetime | None = None
+    burst_since: datetime | None = None
+    unwatched_seconds: float = 0.0
+    finished_at: datetime | None = None
+    epoch: int = 0
+
+    def of(self, kind: ServiceKind) -> Progress:
+        """The progress of one service; an empty one where the run does not touch it."""
+        return next((one for one in self.progress if one.kind == kind), Progress(kind))
+
+    def good_of(self, kind: ServiceKind) -> GoodDeploy | None:
+        """The recorded good deploy of one service, if any."""
+        return next((one for one in self.good if one.kind == kind), None)
+
+
+# --- effects ----------------------------------------------------------------------------------------------------------
+
+
+class EffectKind(StrEnum):
+    """What an effect does outside. There is no kind that deletes or suspends a service (S7)."""
+
+    BACK_UP_ENV = "back_up_env"
+    SET_ENV = "set_env"
+    RESTORE_ENV = "restore_env"
+    DEPLOY = "deploy"
+    CANCEL = "cancel"
+    ROLL_BACK = "roll_back"
+
+
+class EffectState(StrEnum):
+    """The life of an effect row: intent is committed before anything is sent (S1)."""
+
+    INTENT = "intent"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    IN_DOUBT = "in_doubt"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    NEEDS_HUMAN = "needs_human"
+    DROPPED = "dropped"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the effect may still change something outside."""
+        return self in (EffectState.INTENT, EffectState.SENT, EffectState.ACCEPTED, EffectState.IN_DOUBT)
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a request may have reached Render, so that the next step is a look and never a write."""
+        return self in (EffectState.SENT, EffectState.ACCEPTED, EffectState.IN_DOUBT)
+
+
+@dataclass(frozen=True)
+class NewEffect:
+    """An effect that a decision asks for; `key` is its name within the run (`env:backend:VERSION_TAG`)."""
+
+    key: str
+    kind: EffectKind
+    service_kind: ServiceKind
+    service_id: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row of the effect ledger. `before` is what existed before the send; `result` what came of it."""
+
+    id: int
+    run_id: str
+    slug: str
+    generation: int
+    key: str
+    seq: int
+    kind: EffectKind
+    service_kind: ServiceKind
+    service_id: str
+    args: Mapping[str, Any]
+    state: EffectState
+    epoch: int
+    intent_at: datetime
+    before: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
+    sent_at: datetime | None = None
+    finished_at: datetime | None = None
+    looked_at: datetime | None = None
+    code: str = ""
+    reason: str = ""
+    request_id: str | None = None
+
+
+# --- looks and what they saw ------------------------------------------------------------------------------------------
+
+
+class LookKind(StrEnum):
+    """What is read outside. A look changes nothing, so it needs no ledger row and may be repeated freely."""
+
+    PREFLIGHT = "preflight"
+    SAMPLE = "sample"
+    POLL = "poll"
+    VERSION = "version"
+    DATABASE = "database"
+    WAY_BACK = "way_back"
+    AUTODEPLOY = "autodeploy"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A read that a decision asks for, now. `args` hold what the look needs beyond the run and its plan."""
+
+    kind: LookKind
+    service_kind: ServiceKind | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The name of the look within the run: one of a kind and service is under way at once."""
+        return f"{self.kind}:{self.service_kind}" if self.service_kind else str(self.kind)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a look saw: the newest one of each key is kept; `count` says how often it was seen in this stage."""
+
+    key: str
+    at: datetime
+    data: Mapping[str, Any]
+    count: int = 1
+
+
+# --- gates and the decision -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate that binds a run now. `until` is when it opens by itself; `person` names who can open it."""
+
+    name: str
+    is_open: bool
+    reason: str = ""
+    code: str = ""
+    until: datetime | None = None
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class WaitingOn:
+    """What a run waits for, in words, and until when, where that is known."""
+
+    what: str
+    code: str = ""
+    until: datetime | None = None
+    person: str = ""
+    is_gate: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that a decision about one run may look at."""
+
+    plan: Plan
+    customer: CustomerPlan
+    run: Run
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    observations: Mapping[str, Observation] = field(default_factory=dict)
+    samples: Mapping[ServiceKind, tuple[Sample, ...]] = field(default_factory=dict)
+    gates: tuple[Gate, ...] = ()
+    is_paused: bool = False
+    rollback_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What may happen next to one run: its new state, effects and looks; or what it waits for and until when."""
+
+    run: Run
+    effects: tuple[NewEffect, ...] = ()
+    looks: tuple[Look, ...] = ()
+    waiting_on: WaitingOn | None = None
+    next_at: datetime | None = None

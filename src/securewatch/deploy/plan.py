@@ -1,0 +1,237 @@
+"""The immutable plan of one customer's deploy: pure, from the fleet's files, a tag and what Render shows."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from securewatch.config.fleet import Customer, Fleet, Phase
+from securewatch.config.templates import expand, is_release_template, placeholders
+from securewatch.deploy.model import (
+    Criteria,
+    CustomerPlan,
+    DeployRules,
+    Drift,
+    Endpoints,
+    EnvChange,
+    GateRules,
+    Plan,
+    RunKind,
+    ServiceKind,
+    ServicePlan,
+    WindowSpec,
+)
+from securewatch.deploy.survey import Expected, Finding, ServiceFacts
+from securewatch.health.verdict import Thresholds
+
+PLAN_FORMAT = 1
+_UNHASHED_SERVICE = ("live_deploy_id", "live_commit", "drift", "url")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to bring, and which of the customer's services."""
+
+    kind: RunKind
+    version: str
+    commit: str
+    service_kinds: tuple[ServiceKind, ...]
+    redeploy: bool = False
+    all_env: bool = False
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class EnvPlan:
+    """The env vars of one service: what to write (values in memory only), what differs, what cannot be known."""
+
+    changes: tuple[EnvChange, ...]
+    drift: tuple[Drift, ...]
+    values: Mapping[str, str] = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+
+
+Fingerprint = Callable[[str], str]
+SecretOf = Callable[[str], str | None]
+
+
+def expected_services(fleet: Fleet, customer: Customer, kinds: Sequence[ServiceKind]) -> tuple[Expected, ...]:
+    """Who the customer's services must be, backend before frontend."""
+    ids = {ServiceKind.BACKEND: customer.backend_service_id, ServiceKind.FRONTEND: customer.frontend_service_id}
+    return tuple(
+        Expected(kind, str(ids[kind]), fleet.service_name(customer, str(kind)))
+        for kind in (ServiceKind.BACKEND, ServiceKind.FRONTEND)
+        if kind in kinds and ids[kind]
+    )
+
+
+def plan_env(
+    templates: Mapping[str, str], facts: ServiceFacts, known: Mapping[str, str], secret: SecretOf, *, write_all: bool
+) -> EnvPlan:
+    """Which keys a deploy writes: release keys that differ and declared keys that are missing (design: behaviour, env vars).
+
+    Raises nothing; a missing key whose secret nobody has becomes a finding (SW106).
+    """
+    changes: dict[str, str] = {}
+    drift: list[Drift] = []
+    findings: list[Finding] = []
+    for key, template in templates.items():
+        current = facts.env.get(key)
+        wanted = _wanted(template, known, secret(key))
+        if wanted is None:
+            if current is None:
+                findings.append(_missing_secret(key, template))
+            continue
+        if wanted == current:
+            continue
+        writes = current is None or is_release_template(template) or (write_all and key != "DATABASE_URL")
+        if writes:
+            changes[key] = wanted
+        else:
+            drift.append(Drift(key))
+    return EnvPlan(
+        tuple(EnvChange(key, None, "") for key in changes), tuple(drift), changes, tuple(findings)
+    )
+
+
+def _wanted(template: str, known: Mapping[str, str], secret: str | None) -> str | None:
+    """The value a template stands for; None where only Render knows it, so that Render's value stays."""
+    expanded = expand(template, known)
+    if not expanded.unknown:
+        return expanded.text
+    return secret
+
+
+def _missing_secret(key: str, template: str) -> Finding:
+    names = ", ".join(f"${{{name}}}" for name in placeholders(template))
+    return Finding(
+        "SW106",
+        f"{key} is missing on Render, and its template needs {names}, which this tool does not have",
+        f"set it in Render's dashboard, or give SECUREWATCH_SECRET_<SLUG>_{key}",
+    )
+
+
+def with_fingerprints(env: EnvPlan, facts: ServiceFacts, fingerprint: Fingerprint) -> EnvPlan:
+    """The same env plan with the fingerprints of the values before and after."""
+    changes = tuple(
+        EnvChange(
+            change.key,
+            fingerprint(facts.env[change.key]) if change.key in facts.env else None,
+            fingerprint(env.values[change.key]),
+        )
+        for change in env.changes
+    )
+    return replace(env, changes=changes)
+
+
+def plan_deploy(
+    fleet: Fleet,
+    customer: Customer,
+    target: Target,
+    *,
+    facts: Sequence[ServiceFacts],
+    env: Mapping[ServiceKind, EnvPlan],
+    owner_id: str,
+    testing_until: datetime | None = None,
+    notes: Sequence[str] = (),
+) -> Plan:
+    """The plan for one customer. Same input, same bytes: it reads no clock and asks nobody."""
+    phase = fleet.phase_of(customer)
+    services = tuple(_plan_service(one, env[one.kind]) for one in facts)
+    part = CustomerPlan(
+        slug=customer.slug,
+        name=customer.name,
+        policy=customer.policy,
+        phase=phase.short_name,
+        owner_id=owner_id,
+        services=services,
+        gates=_gates(fleet, customer, phase, target.kind, testing_until),
+        rules=_rules(fleet, phase, target),
+        endpoints=Endpoints(fleet.endpoints.health, fleet.endpoints.version, fleet.endpoints.database),
+    )
+    plan = Plan(
+        plan_format=PLAN_FORMAT,
+        kind=target.kind,
+        version=target.version,
+        commit=target.commit,
+        customers=(part,),
+        hash="",
+        notes=tuple(notes),
+        redeploy=target.redeploy,
+    )
+    return replace(plan, hash=hash_of(plan))
+
+
+def _plan_service(facts: ServiceFacts, env: EnvPlan) -> ServicePlan:
+    live = facts.live
+    return ServicePlan(
+        kind=facts.kind,
+        service_id=facts.service.id,
+        name=facts.service.name,
+        url=facts.service.url or "",
+        env_changes=env.changes,
+        drift=env.drift,
+        live_deploy_id=live.id if live else None,
+        live_commit=live.commit.id if live and live.commit else None,
+    )
+
+
+def _gates(
+    fleet: Fleet, customer: Customer, phase: Phase, kind: RunKind, testing_until: datetime | None
+) -> GateRules:
+    """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command."""
+    if kind is not RunKind.DEPLOY:
+        return GateRules(held=customer.held)
+    rules = fleet.gates_of(customer)
+    window = customer.window
+    spec = WindowSpec(window.day, window.start_text, window.end_text, window.timezone) if rules.needs_window else None
+    return GateRules(
+        window=spec,
+        needs_approval=rules.needs_approval,
+        approvers=tuple(fleet.approvers_of(customer)),
+        testing_period_until=testing_until,
+        held=customer.held,
+    )
+
+
+def _rules(fleet: Fleet, phase: Phase, target: Target) -> DeployRules:
+    probe, triggers, bar = fleet.extra.probe, fleet.triggers, fleet.bar
+    return DeployRules(
+        deploy_timeout_seconds=target.timeout_seconds or fleet.extra.deploy_timeout.total_seconds(),
+        settle_seconds=phase.health_check_delay.total_seconds(),
+        monitoring_seconds=phase.monitoring_duration.total_seconds(),
+        baseline_samples=probe.baseline_samples,
+        verification_samples=probe.verification_samples,
+        verification_interval_seconds=probe.verification_interval.total_seconds(),
+        dense_interval_seconds=probe.dense_interval.total_seconds(),
+        dense_duration_seconds=probe.dense_duration.total_seconds(),
+        sparse_interval_seconds=probe.sparse_interval.total_seconds(),
+        thresholds=Thresholds(
+            consecutive_failures=triggers.consecutive_failures,
+            error_rate=triggers.error_rate,
+            response_ms=triggers.response_ms,
+        ),
+        criteria=Criteria(bar.response_ms_max, bar.error_rate_max, bar.availability_min),
+        p95_may_fail=fleet.extra.p95_may_fail,
+    )
+
+
+def hash_of(plan: Plan) -> str:
+    """SHA-256 over the canonical plan without times, estimates, fingerprints and what happens to be live."""
+    document = asdict(plan)
+    for key in ("hash", "notes"):
+        document.pop(key)
+    for customer in document["customers"]:
+        customer.pop("from_version")
+        customer["gates"].pop("testing_period_until")
+        for service in customer["services"]:
+            for key in _UNHASHED_SERVICE:
+                service.pop(key)
+            service["env_changes"] = [change["key"] for change in service["env_changes"]]
+    return hashlib.sha256(_canonical(document)).hexdigest()
+
+
+def _canonical(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str).encode()

@@ -1,0 +1,209 @@
+"""Is the new version good? Verification after live, and the watch after that with the triggers armed. Pure."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from securewatch.deploy import back
+from securewatch.deploy.model import Decision, Look, LookKind, Progress, ServicePlan, Stage, View
+from securewatch.deploy.steps import due, fresh, moved, poll_look, sample_looks, samples_since
+from securewatch.health.verdict import Health, Verdict, baseline_of, compare, confirm, judge, meets
+
+CHECK_TRIES = 3
+BURST_SAMPLES = 20
+WATCH_POLL_SECONDS = 600.0
+
+
+def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[str, Any]:
+    """The decision while one service is being verified; once it is verified, the facts to record in its progress."""
+    live = tuple(one.kind for one in view.customer.services if view.run.of(one.kind).live_at is not None)
+    failing = _failing(view, now, since=view.run.since)
+    if failing is not None:
+        return failing
+    rules, since = view.customer.rules, view.run.since
+    taken = samples_since(view, service.kind, since)
+    looks, next_at = sample_looks(view, live, now, interval_seconds=rules.verification_interval_seconds, since=since)
+    if len(taken) < rules.verification_samples:
+        return Decision(view.run, looks=looks, next_at=next_at)
+    unmet = _unmet(view, judge(taken, rules.thresholds))
+    if unmet and len(taken) < rules.verification_samples_max:
+        return Decision(view.run, looks=looks, next_at=next_at)
+    if unmet:
+        return _turn_back(view, now, f"{service.kind}: success criteria not met: {'; '.join(unmet)}")
+    return _verify_answers(view, service, now)
+
+
+def _unmet(view: View, verdict: Verdict) -> tuple[str, ...]:
+    bar = view.customer.rules.criteria
+    return meets(
+        verdict,
+        response_ms_max=bar.response_ms_max,
+        error_rate_max=bar.error_rate_max,
+        availability_min=bar.availability_min,
+    )
+
+
+def _verify_answers(view: View, service: ServicePlan, now: datetime) -> Decision | dict[str, Any]:
+    """The version and database checks, each tried again a few times before it counts as failed."""
+    notes: dict[LookKind, str] = {}
+    args = {"version": view.run.version, "commit": view.run.commit}
+    for kind in (LookKind.VERSION, LookKind.DATABASE):
+        if kind is LookKind.DATABASE and service.kind.value != "backend":
+            continue
+        look = Look(kind, service.kind, args if kind is LookKind.VERSION else {})
+        seen = fresh(view, look)
+        if seen is None:
+            return Decision(view.run, looks=(look,))
+        state, detail = str(seen.data["state"]), str(seen.data.get("detail", ""))
+        if state in ("mismatch", "unreachable", "failed"):
+            at = due(seen.at, view.customer.rules.verification_interval_seconds, now)
+            if seen.count < CHECK_TRIES:
+                return Decision(view.run, looks=(look,) if at <= now else (), next_at=at)
+            return _turn_back(view, now, f"{service.kind}: {kind} check: {detail}")
+        notes[kind] = "not reported" if state == "not_reported" else str(seen.data.get("reported", ""))
+    return _compare(view, service, now, notes.get(LookKind.VERSION, ""))
+
+
+def _compare(view: View, service: ServicePlan, now: datetime, version_note: str) -> Decision | dict[str, Any]:
+    baseline = dict(view.run.baseline).get(service.kind)
+    if baseline is None:
+        return {"version_note": version_note}
+    comparison = compare(baseline, baseline_of(samples_since(view, service.kind, view.run.since)))
+    if comparison.is_regression and view.customer.rules.p95_may_fail:
+        return _turn_back(view, now, f"{service.kind}: p95 is over twice the baseline")
+    return {"version_note": version_note, "comparison": comparison}
+
+
+def decide_watching(view: View, now: datetime) -> Decision:
+    """Keep the triggers armed for the monitoring duration; say so where nobody watched in between."""
+    run, rules = view.run, view.customer.rules
+    if run.burst_since is not None:
+        return _decide_burst(view, now)
+    failing = _failing(view, now, since=_armed_since(view))
+    if failing is not None:
+        return failing
+    superseded = _superseded(view, now)
+    if superseded is not None:
+        return superseded
+    gap = _gap_seconds(view, now)
+    if gap > run.unwatched_seconds:
+        return Decision(replace(run, unwatched_seconds=gap), next_at=now)
+    end = run.since + timedelta(seconds=rules.monitoring_seconds)
+    if now >= end and not _catching_up(view):
+        detail = run.detail if not run.unwatched_seconds else f"unwatched for {run.unwatched_seconds / 60:.0f} min"
+        return moved(run, Stage.DONE, now, detail=detail)
+    kinds = tuple(service.kind for service in view.customer.services)
+    looks, next_at = sample_looks(view, kinds, now, interval_seconds=_interval(view, now), since=run.since)
+    polls, poll_at = _watch_polls(view, now)
+    return Decision(run, looks=(*looks, *polls), next_at=min(next_at, poll_at, max(end, now)))
+
+
+def _armed_since(view: View) -> datetime:
+    """The samples that count for the triggers: those of the verification too."""
+    lives = [one.live_at for one in view.run.progress if one.live_at is not None]
+    settled = timedelta(seconds=view.customer.rules.settle_seconds)
+    return max(lives) + settled if lives else view.run.since
+
+
+def _interval(view: View, now: datetime) -> float:
+    rules = view.customer.rules
+    if _catching_up(view):
+        return 1.0
+    dense = now < view.run.since + timedelta(seconds=rules.dense_duration_seconds)
+    return rules.dense_interval_seconds if dense else rules.sparse_interval_seconds
+
+
+def _last_gap(view: View) -> tuple[datetime, float]:
+    """When the latest unwatched gap in the samples ended, and the sum of all gaps, in seconds."""
+    rules, total, ended = view.customer.rules, 0.0, view.run.since
+    allowed = max(rules.sparse_interval_seconds, rules.dense_interval_seconds) * 3 + 60
+    previous = view.run.since
+    kind = view.customer.services[0].kind
+    for sample in samples_since(view, kind, view.run.since):
+        missing = (sample.at - previous).total_seconds()
+        if missing > allowed:
+            total, ended = total + missing, sample.at
+        previous = sample.at
+    return ended, total
+
+
+def _gap_seconds(view: View, now: datetime) -> float:
+    ended, total = _last_gap(view)
+    return max(total, view.run.unwatched_seconds) if ended <= now else view.run.unwatched_seconds
+
+
+def _catching_up(view: View) -> bool:
+    """Whether a controller that comes back still has to take its 20 samples at once."""
+    ended, total = _last_gap(view)
+    if not total:
+        return False
+    kind = view.customer.services[0].kind
+    return len(samples_since(view, kind, ended)) < view.customer.rules.verification_samples
+
+
+def _watch_polls(view: View, now: datetime) -> tuple[tuple[Look, ...], datetime]:
+    looks, next_at = [], now + timedelta(seconds=WATCH_POLL_SECONDS)
+    for service in view.customer.services:
+        progress = view.run.of(service.kind)
+        look = poll_look(view, service.kind, str(progress.deploy_id), view.run.commit)
+        seen = fresh(view, look)
+        at = due(seen.at if seen else view.run.since, WATCH_POLL_SECONDS, now)
+        if at <= now:
+            looks.append(look)
+        else:
+            next_at = min(next_at, at)
+    return tuple(looks), next_at
+
+
+def _superseded(view: View, now: datetime) -> Decision | None:
+    """Somebody else's deploy took our place: held, never fought over."""
+    for service in view.customer.services:
+        progress = view.run.of(service.kind)
+        seen = fresh(view, poll_look(view, service.kind, str(progress.deploy_id), view.run.commit))
+        if seen is None or seen.data.get("status") == "live":
+            continue
+        newer = seen.data.get("newer") or {"id": "an unknown deploy"}
+        detail = f"{service.service_id}: {progress.deploy_id} is no longer live; {newer['id']} took its place"
+        return moved(with_status(view, progress), Stage.HELD, now, code="SW506", detail=detail)
+    return None
+
+
+def with_status(view: View, progress: Progress) -> Any:
+    """The run with one service marked as superseded."""
+    others = tuple(one for one in view.run.progress if one.kind != progress.kind)
+    return replace(view.run, progress=(*others, replace(progress, status="deactivated")))
+
+
+def _failing(view: View, now: datetime, *, since: datetime) -> Decision | None:
+    """The way back when a trigger fires; a burst first where only the error rate speaks."""
+    for service in view.customer.services:
+        if view.run.of(service.kind).live_at is None:
+            continue
+        verdict = judge(samples_since(view, service.kind, since), view.customer.rules.thresholds)
+        if verdict.health is Health.FAILING:
+            return _turn_back(view, now, f"{service.kind}: {verdict.detail}", trigger=str(verdict.trigger))
+        if verdict.health is Health.SUSPECT:
+            if view.run.stage is Stage.WATCHING and view.run.burst_since is None:
+                return Decision(replace(view.run, burst_since=now), next_at=now)
+            if view.run.stage is not Stage.WATCHING:
+                return _turn_back(view, now, f"{service.kind}: {verdict.detail}", trigger=str(verdict.trigger))
+    return None
+
+
+def _decide_burst(view: View, now: datetime) -> Decision:
+    """Twenty samples one second apart must confirm an error rate before it acts."""
+    since = view.run.burst_since or now
+    kinds = tuple(service.kind for service in view.customer.services)
+    taken = {kind: samples_since(view, kind, since) for kind in kinds}
+    if any(len(samples) < BURST_SAMPLES for samples in taken.values()):
+        missing = tuple(kind for kind in kinds if len(taken[kind]) < BURST_SAMPLES)
+        looks, next_at = sample_looks(view, missing, now, interval_seconds=1.0, since=since)
+        return Decision(view.run, looks=looks, next_at=next_at)
+    for kind, samples in taken.items():
+        if confirm(samples, view.customer.rules.thresholds):
+            return _turn_back(view, now, f"{kind}: error rate confirmed by a burst", trigger="error_rate")
+    return Decision(replace(view.run, burst_since=None), next_at=now + timedelta(seconds=_interval(view, now)))
+
+
+def _turn_back(view: View, now: datetime, detail: str, *, trigger: str = "verification") -> Decision:
+    return back.turn_back(view, now, code="SW503", trigger=trigger, detail=detail)

@@ -1,0 +1,1 @@
+"""What a customer's sites say: probes over HTTP and the pure verdict over their samples. Decides no deploy."""

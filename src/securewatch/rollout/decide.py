@@ -1,0 +1,37 @@
+"""The decision over all open runs at once: gates from above, then each customer's own decision. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from securewatch.deploy import decide as one
+from securewatch.deploy.model import Decision, View
+from securewatch.rollout.gates import Grant, gates_of
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """All open runs, the approvals given, and whether the kill switch is on."""
+
+    views: tuple[View, ...]
+    grants: Sequence[Grant] = ()
+    is_paused: bool = False
+
+
+@dataclass(frozen=True)
+class FleetDecision:
+    """A decision for each run, and the next instant at which any of them could change."""
+
+    decisions: Mapping[str, Decision]
+    next_at: datetime | None
+
+
+def decide(fleet: FleetView, now: datetime) -> FleetDecision:
+    """What may happen next to every run."""
+    decisions = {}
+    for view in fleet.views:
+        gates = gates_of(view.customer, view.run, fleet.grants, now)
+        bound = replace(view, gates=gates, is_paused=fleet.is_paused)
+        decisions[view.run.id] = one.decide(bound, now)
+    instants = [found.next_at for found in decisions.values() if found.next_at is not None]
+    return FleetDecision(decisions, min(instants) if instants else None)

@@ -1,0 +1,105 @@
+"""What the looks of a run saw: the newest of each key, and the health samples of its services."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from securewatch.deploy.model import Observation, ServiceKind
+from securewatch.health.verdict import Sample
+from securewatch.store.codec import dump_mapping, from_text, load_mapping, safe_text, to_text
+from securewatch.store.tables import observation as observations
+from securewatch.store.tables import sample as samples
+from securewatch.store.tx import Prepared, Tx
+
+_RUN_ID = observations.c.run_id == sa.bindparam("p_run_id")
+_INSERT = sqlite.insert(observations)
+_SAVE = Prepared(
+    _INSERT.on_conflict_do_update(
+        index_elements=["run_id", "key"],
+        set_={"at": _INSERT.excluded.at, "data": _INSERT.excluded.data, "count": observations.c.count + 1},
+    ).returning(observations.c.count),
+    [column.name for column in observations.columns],
+)
+_OF_RUN = Prepared(
+    sa.select(observations.c.key, observations.c.at, observations.c.data, observations.c.count).where(_RUN_ID)
+)
+_CLEAR = Prepared(
+    sa.delete(observations).where(
+        _RUN_ID, observations.c.key >= sa.bindparam("p_first"), observations.c.key < sa.bindparam("p_end")
+    )
+)
+_ADD_SAMPLE = Prepared(sa.insert(samples), [column.name for column in samples.columns if column.name != "id"])
+
+
+def _newest_samples(kind: ServiceKind) -> sa.Select[tuple[str, str, bool, float | None, str]]:
+    """The newest samples of one service, read backwards along the index."""
+    columns = (samples.c.service_kind, samples.c.at, samples.c.ok, samples.c.response_ms, samples.c.reason)
+    newest = (
+        sa.select(*columns)
+        .where(
+            samples.c.run_id == sa.bindparam("p_run_id"),
+            samples.c.service_kind == kind.value,
+            samples.c.at >= sa.bindparam("p_since"),
+        )
+        .order_by(samples.c.at.desc(), samples.c.id.desc())
+        .limit(sa.bindparam("p_limit"))
+        .subquery()
+    )
+    return sa.select(newest)
+
+
+_SAMPLES = Prepared(sa.union_all(*(_newest_samples(kind) for kind in ServiceKind)))
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+async def save_observation(tx: Tx, run_id: str, observation: Observation) -> Observation:
+    """Keep what a look saw in place of what it saw before; gives it with how often that was so far."""
+    row = {
+        "run_id": run_id,
+        "key": observation.key,
+        "at": to_text(observation.at),
+        "data": dump_mapping(observation.data),
+        "count": 1,
+    }
+    found = await tx.change(_SAVE, row)
+    return replace(observation, count=found[0][0])
+
+
+async def observations_of(tx: Tx, run_id: str) -> Mapping[str, Observation]:
+    """The newest observation of every key of a run."""
+    found = await tx.rows(_OF_RUN, {"p_run_id": run_id})
+    return {key: Observation(key, from_text(at), load_mapping(data), count) for key, at, data, count in found}
+
+
+async def clear_observations(tx: Tx, run_id: str, prefix: str = "") -> None:
+    """Forget the observations of a run whose keys begin with `prefix`; the next one counts as the first."""
+    await tx.change(_CLEAR, {"p_run_id": run_id, "p_first": prefix, "p_end": f"{prefix}\U0010ffff"})
+
+
+async def add_sample(tx: Tx, run_id: str, kind: ServiceKind, phase: str, sample: Sample) -> None:
+    """Keep one health sample of a service; `phase` says what it was taken for."""
+    row = {
+        "run_id": run_id,
+        "service_kind": kind.value,
+        "phase": phase,
+        "at": to_text(sample.at),
+        "ok": sample.ok,
+        "response_ms": sample.response_ms,
+        "reason": safe_text(sample.reason),
+    }
+    await tx.change(_ADD_SAMPLE, row)
+
+
+async def samples_of(
+    tx: Tx, run_id: str, *, since: datetime | None = None, limit: int = 400
+) -> Mapping[ServiceKind, tuple[Sample, ...]]:
+    """The last `limit` samples of each service at or after `since`, oldest first; a service without any has no key."""
+    since_text = to_text(since or _BEGINNING)
+    found = await tx.rows(_SAMPLES, {"p_run_id": run_id, "p_since": since_text, "p_limit": limit})
+    by_kind: dict[str, list[Sample]] = {}
+    for kind, at, ok, response_ms, reason in reversed(found):
+        by_kind.setdefault(kind, []).append(Sample(from_text(at), bool(ok), response_ms, reason))
+    return {ServiceKind(kind): tuple(taken) for kind, taken in by_kind.items()}

@@ -1,0 +1,133 @@
+"""Runs: one row per try of a customer, moved under an epoch so that two movers cannot both win."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from securewatch.core.errors import Conflict
+from securewatch.deploy.model import Run, RunKind
+from securewatch.store.codec import dump, load, to_text
+from securewatch.store.failures import Duplicate
+from securewatch.store.tables import EXCLUSIVE_RUN, UNFINISHED_RUN
+from securewatch.store.tables import run as runs
+from securewatch.store.tx import Prepared, Row, Tx
+
+_SLUG: sa.BindParameter[str] = sa.bindparam("p_slug")
+_SELECT = sa.select(runs.c.id, runs.c.document)
+_INSERT = Prepared(sa.insert(runs), [column.name for column in runs.columns])
+_UPDATE = Prepared(
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("p_id"), runs.c.epoch == sa.bindparam("p_epoch"))
+    .returning(runs.c.id),
+    ("stage", "since", "epoch", "document"),
+)
+_LOAD = Prepared(_SELECT.where(runs.c.id == sa.bindparam("p_id")))
+_OPEN = Prepared(_SELECT.where(sa.text(UNFINISHED_RUN)).order_by(runs.c.slug, runs.c.generation))
+_EXCLUSIVE = Prepared(_SELECT.where(runs.c.slug == _SLUG, sa.text(EXCLUSIVE_RUN)))
+_OF = Prepared(_SELECT.where(runs.c.slug == _SLUG).order_by(runs.c.generation.desc()).limit(sa.bindparam("p_limit")))
+_GENERATION = Prepared(sa.select(sa.func.max(runs.c.generation)).where(runs.c.slug == _SLUG))
+_NEWEST = sa.select(runs.c.slug, sa.func.max(runs.c.generation).label("generation")).group_by(runs.c.slug).subquery()
+_LATEST = Prepared(
+    _SELECT.join_from(
+        runs, _NEWEST, sa.and_(runs.c.slug == _NEWEST.c.slug, runs.c.generation == _NEWEST.c.generation)
+    ).order_by(runs.c.slug)
+)
+_ALL = 2**31
+
+
+async def add_run(tx: Tx, run: Run) -> Run:
+    """Add a run. Raises Conflict (SW410) where the customer has another that is neither finished nor only watched."""
+    other = await tx.first(_EXCLUSIVE, {"p_slug": run.slug})
+    if other is not None:
+        raise _unfinished(_run(other))
+    try:
+        await tx.change(_INSERT, _columns(run))
+    except Duplicate as error:
+        raise _changed(run) from error
+    return run
+
+
+async def update_run(tx: Tx, run: Run, *, expected_epoch: int) -> Run:
+    """Store a run as it is now, with the epoch after `expected_epoch`; gives the run with that epoch.
+
+    Raises Conflict (SW410) where the row has moved on since it was read, or another run of the customer shuts it out.
+    """
+    moved = replace(run, epoch=expected_epoch + 1)
+    try:
+        found = await tx.change(_UPDATE, {**_columns(moved), "p_id": run.id, "p_epoch": expected_epoch})
+    except Duplicate as error:
+        raise _changed(run) from error
+    if not found:
+        raise _changed(run)
+    return moved
+
+
+async def load_run(tx: Tx, run_id: str) -> Run | None:
+    """The run of that id. Raises NeedsHuman (SW703), as all reads here, for a state that this version does not know."""
+    found = await tx.first(_LOAD, {"p_id": run_id})
+    return None if found is None else _run(found)
+
+
+async def open_runs(tx: Tx) -> Sequence[Run]:
+    """Every run to which something may still happen by itself, by customer."""
+    return [_run(row) for row in await tx.rows(_OPEN)]
+
+
+async def latest_run(tx: Tx, slug: str, *, kinds: Collection[RunKind] | None = None) -> Run | None:
+    """The customer's newest run, of those kinds where given."""
+    found = await runs_of(tx, slug, 1 if kinds is None else _ALL)
+    return next((run for run in found if kinds is None or run.kind in kinds), None)
+
+
+async def runs_of(tx: Tx, slug: str, limit: int) -> Sequence[Run]:
+    """The customer's newest runs, newest first."""
+    return [_run(row) for row in await tx.rows(_OF, {"p_slug": slug, "p_limit": limit})]
+
+
+async def next_generation(tx: Tx, slug: str) -> int:
+    """The generation that the customer's next run has; the first is 1."""
+    found = await tx.first(_GENERATION, {"p_slug": slug})
+    return 1 + (found[0] or 0 if found else 0)
+
+
+async def latest_runs(tx: Tx) -> Mapping[str, Run]:
+    """The newest run of every customer that has one, by slug."""
+    found = [_run(row) for row in await tx.rows(_LATEST)]
+    return {run.slug: run for run in found}
+
+
+def _columns(run: Run) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "slug": run.slug,
+        "generation": run.generation,
+        "kind": run.kind.value,
+        "stage": run.stage.value,
+        "since": to_text(run.since),
+        "plan_hash": run.plan_hash,
+        "epoch": run.epoch,
+        "document": dump(run),
+    }
+
+
+def _run(row: Row) -> Run:
+    return load(Run, row[1], f"the run {row[0]}")
+
+
+def _unfinished(other: Run) -> Conflict:
+    return Conflict(
+        "SW410",
+        f"another deploy of {other.slug} is unfinished",
+        why=f"{other.kind} {other.version} is {other.stage}, requested by {other.requested_by}",
+        fix=f"wait for it, or look at it with `securewatch customer show {other.slug}`",
+    )
+
+
+def _changed(run: Run) -> Conflict:
+    return Conflict(
+        "SW410",
+        f"another deploy of {run.slug} is unfinished",
+        why="another process moved it at the same time",
+        fix="run the command again: it goes on from where things stand",
+    )

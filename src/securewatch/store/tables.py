@@ -1,0 +1,212 @@
+"""The tables of the state database, and nothing else. The migrations must give the same schema; a test compares them.
+
+Instants are text (ISO 8601, UTC, microseconds: see `codec`), so that they sort; documents are JSON text.
+"""
+
+import sqlalchemy as sa
+
+from securewatch.deploy.model import EffectState, Stage
+
+
+def _listed(words: list[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+OPEN_EFFECT = f"state IN ({_listed([state.value for state in EffectState if state.is_open])})"
+"""SQL: the effect may still change something outside."""
+UNFINISHED_RUN = f"stage NOT IN ({_listed([stage.value for stage in Stage if stage.is_terminal])})"
+"""SQL: something may still happen to the run by itself."""
+EXCLUSIVE_RUN = (
+    f"stage NOT IN ({_listed([stage.value for stage in Stage if stage.is_terminal] + [Stage.WATCHING.value])})"
+)
+"""SQL: the run shuts out every other run of its customer; a watch does not."""
+
+metadata = sa.MetaData()
+
+
+def _partial(name: str, where: str, *columns: str, unique: bool = False) -> sa.Index:
+    clause = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=clause, postgresql_where=clause)
+
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+plan = sa.Table(
+    "plan",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("plan_format", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("commit", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+)
+
+run = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("plan_hash", sa.Text, sa.ForeignKey("plan.hash"), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.UniqueConstraint("slug", "generation", name="uq_run_generation"),
+    _partial("uq_run_exclusive", EXCLUSIVE_RUN, "slug", unique=True),
+    _partial("ix_run_unfinished", UNFINISHED_RUN, "slug"),
+)
+
+effect = sa.Table(
+    "effect",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("run.id"), nullable=False),
+    sa.Column("slug", sa.Text, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("service_kind", sa.Text, nullable=False),
+    sa.Column("service_id", sa.Text, nullable=False),
+    sa.Column("args", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("intent_at", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("sent_at", sa.Text),
+    sa.Column("finished_at", sa.Text),
+    sa.Column("looked_at", sa.Text),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text),
+    sa.UniqueConstraint("run_id", "key", "seq", name="uq_effect_seq"),
+    _partial("uq_effect_open", OPEN_EFFECT, "service_id", unique=True),
+)
+
+observation = sa.Table(
+    "observation",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("run.id"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+
+sample = sa.Table(
+    "sample",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("run.id"), nullable=False),
+    sa.Column("service_kind", sa.Text, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("ok", sa.Boolean, nullable=False),
+    sa.Column("response_ms", sa.Float),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Index("ix_sample_run", "run_id", "service_kind", "at"),
+)
+
+approval = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("plan_hash", sa.Text, nullable=False),
+    sa.Column("slug", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text, nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("granted", sa.Boolean, nullable=False),
+    sa.Column("used_by", sa.Text),
+    sa.Index("ix_approval_plan", "plan_hash", "slug"),
+)
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("verb", sa.Text, nullable=False),
+    sa.Column("slug", sa.Text),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("handled_at", sa.Text),
+    _partial("ix_inbox_pending", "handled_at IS NULL", "id"),
+)
+
+release = sa.Table(
+    "release",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False),
+    sa.Column("service_kind", sa.Text, nullable=False),
+    sa.Column("service_id", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("commit", sa.Text),
+    sa.Column("deploy_id", sa.Text),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("verified_at", sa.Text),
+    sa.Column("run_id", sa.Text),
+    sa.Index("ix_release_customer", "slug", "service_kind", "id"),
+)
+
+sealed = sa.Table(
+    "sealed",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("service_id", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("box", sa.LargeBinary, nullable=False),
+    sa.Index("ix_sealed_slot", "run_id", "service_id", "purpose"),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("slug", sa.Text),
+    sa.Column("run_id", sa.Text),
+    sa.Column("plan_hash", sa.Text),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("prev", sa.Text, nullable=False),
+    sa.Column("mac", sa.Text, nullable=False),
+    sa.Index("ix_audit_customer", "slug", "seq"),
+    sa.Index("ix_audit_run", "run_id", "seq"),
+)
+
+rate_window = sa.Table(
+    "rate_window",
+    metadata,
+    sa.Column("bucket", sa.Text, primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+)
+
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("family", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Index("ix_identity_fingerprint", "family", "fingerprint"),
+)

@@ -1,0 +1,62 @@
+"""Writes docs/reference from the code, or says with --check whether it is stale. Not the place for words of its own.
+
+Each page is one function that returns the text; a page without a source in the code does not belong here.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from securewatch.core.codes import ERROR_CODES
+from securewatch.core.errors import EXIT_CODE_MEANINGS
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+NOTE = "<!-- Written by `./dev docs` from the code; do not edit. -->\n\n"
+
+
+def make_error_codes() -> str:
+    """The catalogue of error codes, each with a link to its runbook."""
+    rows = [f"| [{code}](../runbooks/{code}.md) | {meaning} |" for code, meaning in ERROR_CODES.items()]
+    return "\n".join(["# Error codes", "", "| code | means |", "|---|---|", *rows, ""])
+
+
+def make_exit_codes() -> str:
+    """What a process of the tool returns."""
+    rows = [f"| {code.value} | {meaning} |" for code, meaning in EXIT_CODE_MEANINGS.items()]
+    return "\n".join(["# Exit codes", "", "| code | means |", "|---|---|", *rows, ""])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "error-codes.md": make_error_codes,
+    "exit-codes.md": make_exit_codes,
+}
+
+
+def find_stale(folder: Path) -> list[str]:
+    """The names of the pages that differ from what the code says, missing ones too, and those without a source."""
+    stale = []
+    for name, make in PAGES.items():
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != NOTE + make():
+            stale.append(name)
+    return stale + sorted(path.name for path in folder.glob("*.md") if path.name not in PAGES)
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages; with `--check` writes nothing and returns 1 where one is stale."""
+    if arguments == ["--check"]:
+        stale = find_stale(FOLDER)
+        for name in stale:
+            print(f"docs/reference/{name} is stale; ./dev docs writes it anew")
+        return 1 if stale else 0
+    if arguments:
+        print("usage: make_reference.py [--check]", file=sys.stderr)
+        return 2
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(NOTE + make(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
