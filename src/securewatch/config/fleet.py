@@ -151,11 +151,12 @@ class Triggers:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One success criterion as written (`text`), and its parsed bar where it has one."""
+    """One success criterion as written (`text`), its parsed bar where it has one, and whether it is measured."""
 
     name: str
     text: str
     bar: Comparison | None
+    is_measured: bool = False
 
     @property
     def comparison(self) -> str:

@@ -1,20 +1,21 @@
-"""The controller tick: load, decide, commit, dispatch; and the loop that waits for the next instant at which anything changes."""
+"""The controller tick: load, decide, commit, dispatch; and the loop that waits for the next instant that matters."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from securewatch.controller.ledger import Ledger
+from securewatch.controller.load import load_fleet_view, load_requests, load_runs
 from securewatch.controller.observer import Observer
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Conflict, GatewayError, SecurewatchError
 from securewatch.deploy.model import Decision, EffectState, Run, RunKind, Stage, View
 from securewatch.rollout.decide import FleetDecision, FleetView, decide
-from securewatch.rollout.gates import Grant, valid_grant
-from securewatch.store import approvals, audit, effects, inbox, meta, observations, plans, releases, runs
+from securewatch.rollout.gates import Grant, valid_grants
+from securewatch.store import approvals, audit, effects, inbox, observations, releases, runs
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
 
@@ -48,10 +49,11 @@ class Parts:
     ledger: Ledger
     observer: Observer
     actor: str
+    drain_seconds: float = 20.0
 
 
 class Controller:
-    """Moves runs. At most one lives at a time (the controller lock); with `only_run` it dispatches that run and rollbacks."""
+    """Moves runs. At most one lives at a time (the controller lock); with `only_run` it moves that run and rollbacks."""
 
     def __init__(self, parts: Parts, *, only_run: str | None = None) -> None:
         self._parts = parts
@@ -76,7 +78,7 @@ class Controller:
     async def drain(self) -> None:
         """Wait for what is under way, so that a request that was sent is recorded."""
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=30.0)
+            await asyncio.wait(self._tasks.values(), timeout=self._parts.drain_seconds)
         for task in self._tasks.values():
             task.cancel()
 
@@ -99,44 +101,13 @@ class Controller:
     # --- load ---------------------------------------------------------------------------------------------------------
 
     async def _load(self, tx: Tx) -> tuple[FleetView, Sequence[inbox.Request]]:
-        requests = [one for one in await inbox.pending(tx) if one.verb == "rollback"]
-        asked = {one.slug: one.payload for one in requests}
-        found = await runs.open_runs(tx)
-        latest = {run.id: run for run in found}
-        for slug in asked:
-            run = await runs.latest_run(tx, slug)
-            if run is not None:
-                latest[run.id] = run
-        views = [await self._view(tx, run, asked) for run in latest.values() if self._is_mine(run, asked)]
-        grants = [grant for view in views for grant in await self._grants(tx, view.run)]
-        return FleetView(tuple(views), grants, await meta.is_paused(tx)), requests
+        requests = await load_requests(tx)
+        asked = {one.slug for one in requests}
+        found = [run for run in await load_runs(tx, requests) if self._is_mine(run, asked)]
+        return await load_fleet_view(tx, found, requests), requests
 
-    def _is_mine(self, run: Run, asked: dict[str, Any]) -> bool:
+    def _is_mine(self, run: Run, asked: Collection[str | None]) -> bool:
         return self._only_run in (None, run.id) or run.stage in _WAY_BACK or run.slug in asked
-
-    async def _grants(self, tx: Tx, run: Run) -> list[Grant]:
-        found = await approvals.approvals_of(tx, run.plan_hash, run.slug)
-        return [
-            Grant(one.plan_hash, one.slug, one.actor, one.at, one.expires_at, one.granted, one.used_by)
-            for one in found
-        ]
-
-    async def _view(self, tx: Tx, run: Run, asked: dict[str, Any]) -> View:
-        plan = await plans.load_plan(tx, run.plan_hash)
-        if plan is None:
-            raise Conflict("SW702", f"the plan {run.plan_hash[:12]} of run {run.id} is missing")
-        rollback = asked.get(run.slug)
-        may_turn_back = run.stage.is_forward or run.stage in (Stage.DONE, Stage.HELD)
-        reason = str(rollback.get("reason", "")) if rollback is not None and may_turn_back else None
-        return View(
-            plan=plan,
-            customer=plan.customer(run.slug),
-            run=run,
-            effects=await effects.effects_of(tx, run.id),
-            observations=await observations.observations_of(tx, run.id),
-            samples=await observations.samples_of(tx, run.id, since=None),
-            rollback_reason=reason,
-        )
 
     # --- commit -------------------------------------------------------------------------------------------------------
 
@@ -144,7 +115,11 @@ class Controller:
         self, fleet: FleetView, decision: FleetDecision, requests: Sequence[inbox.Request], now: datetime
     ) -> bool:
         changed = [view for view in fleet.views if _changes(view, decision.decisions[view.run.id])]
-        handled = [one for one in requests if one.slug in {view.run.slug for view in changed if view.rollback_reason is not None}]
+        handled = [
+            one
+            for one in requests
+            if one.slug in {view.run.slug for view in changed if view.rollback_reason is not None}
+        ]
         if not changed:
             return False
         async with self._parts.database.write("decide") as tx:
@@ -155,9 +130,7 @@ class Controller:
                 await inbox.mark_handled(tx, request.id, at=now)
         return added > 0
 
-    async def _commit_one(
-        self, tx: Tx, view: View, decision: Decision, now: datetime, grants: Sequence[Grant]
-    ) -> int:
+    async def _commit_one(self, tx: Tx, view: View, decision: Decision, now: datetime, grants: Sequence[Grant]) -> int:
         run = decision.run
         if run != view.run:
             run = await self._use_approval(tx, view, run, grants, now)
@@ -175,15 +148,14 @@ class Controller:
         return len(new) + (run.epoch != view.run.epoch)
 
     async def _use_approval(self, tx: Tx, view: View, run: Run, grants: Sequence[Grant], now: datetime) -> Run:
-        """The first step past the gates uses the approval up: it opens one run once (I9)."""
+        """The first step past the gates uses the approvals up: they open one run once (I9)."""
         is_first = view.run.stage is Stage.QUEUED and run.stage is Stage.PREFLIGHT
         if not is_first or not view.customer.gates.needs_approval:
             return run
-        grant = valid_grant(view.customer, view.run, grants, now)
-        if grant is None:
-            return run
-        await approvals.mark_used(tx, grant.plan_hash, grant.slug, grant.actor, run_id=run.id)
-        return replace(run, approved_by=grant.actor)
+        found = valid_grants(view.customer, view.run, grants, now)
+        for grant in found:
+            await approvals.mark_used(tx, grant.plan_hash, grant.slug, grant.actor, run_id=run.id)
+        return replace(run, approved_by=tuple(grant.actor for grant in found))
 
     async def _drop_intents(self, tx: Tx, run: Run, now: datetime) -> None:
         if run.stage in _WAY_BACK or run.stage.is_terminal:

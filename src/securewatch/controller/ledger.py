@@ -1,23 +1,16 @@
-"""The effect ledger: intent, look, act, record. The one place where "certainly not sent" and "unknown" are told apart."""
+"""The effect ledger: intent, look, act, record. Here alone "certainly not sent" and "unknown" are told apart."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from securewatch.core.clock import Clock
-from securewatch.core.errors import SecurewatchError, SignInNeeded
+from securewatch.core.errors import Retryable, SecurewatchError, SignInNeeded
 from securewatch.deploy.effects import NEEDS_GRACE, Guard, Outcome, OutcomeKind, Superseded, Tools, carry_out
 from securewatch.deploy.model import Effect, EffectState
-from securewatch.render.errors import (
-    OutcomeUnknown,
-    RateLimited,
-    RenderFailed,
-    RenderUnreachable,
-    RequestRejected,
-    ServiceMissing,
-)
+from securewatch.render.errors import OutcomeUnknown, RateLimited, RequestRejected, ServiceMissing
 from securewatch.store import audit, effects, meta
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
@@ -38,7 +31,7 @@ class SendDeadlineMissed(Superseded):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long "none at Render" is disbelieved: product seconds, and real seconds from the send or this process's start."""
+    """How long "none at Render" is disbelieved: product and real seconds, from the send or this process's start."""
 
     grace_seconds: float
     http_timeout_seconds: float
@@ -46,24 +39,32 @@ class Patience:
     started_at: datetime
 
 
+@dataclass(frozen=True)
+class LedgerParts:
+    """What a ledger is made of."""
+
+    database: Database
+    box: SecretBox
+    tools: Tools
+    actor: str
+
+
 class Ledger:
     """Carries out effect rows, each under a claim; every write of a result is conditional on the claim's epoch."""
 
-    def __init__(
-        self, database: Database, box: SecretBox, tools: Tools, *, clock: Clock, patience: Patience, actor: str
-    ) -> None:
-        self._database = database
-        self._box = box
-        self._tools = tools
+    def __init__(self, parts: LedgerParts, *, clock: Clock, patience: Patience) -> None:
+        self._database = parts.database
+        self._box = parts.box
+        self._tools = parts.tools
+        self._actor = parts.actor
         self._clock = clock
         self._patience = patience
-        self._actor = actor
         self._sent_monotonic: dict[int, float] = {}
 
     async def work(self, effect_id: int) -> datetime | None:
         """Take one effect one step further; returns when to look again while it stays open, None when it ended.
 
-        Raises SignInNeeded where Render refuses the key; every other failure of a neighbour is recorded.
+        Raises SignInNeeded where Render refuses the key, and what a read before the send met: then nothing changed.
         """
         async with self._database.write("claim") as tx:
             if await meta.is_paused(tx):
@@ -71,42 +72,42 @@ class Ledger:
             effect = await effects.claim_effect(tx, effect_id)
         if effect is None:
             return None
+        sending = _Sending(self, effect)
         try:
-            outcome = await carry_out(effect, self._tools, self._sending(effect))
+            outcome = await carry_out(effect, self._tools, sending)
         except Superseded:
             return self._later(LOOK_AGAIN_SECONDS)
-        except (RenderUnreachable, RateLimited, SignInNeeded) as error:
+        except OutcomeUnknown as error:
+            return await self._unknown(effect, error)
+        except (RequestRejected, ServiceMissing) as error:
+            outcome = Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what, request_id=error.request_id)
+        except (Retryable, SignInNeeded) as error:
+            if not sending.was_committed:
+                raise
             await self._not_sent(effect, error)
             if isinstance(error, SignInNeeded):
                 raise
             retry_at = error.retry_at if isinstance(error, RateLimited) else None
             return retry_at or self._later(min(5.0 * 2 ** min(effect.seq, 6), 300.0))
-        except (OutcomeUnknown, RenderFailed) as error:
-            return await self._unknown(effect, error)
-        except (RequestRejected, ServiceMissing) as error:
-            outcome = Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what, request_id=error.request_id)
         return await self._record(effect, outcome)
 
-    def _sending(self, effect: Effect) -> Callable[[Mapping[str, Any]], Any]:
-        async def sending(before: Mapping[str, Any]) -> Guard:
-            started = self._clock.monotonic()
-            now = self._clock.now()
-            async with self._database.write("sent") as tx:
-                if await meta.is_paused(tx):
-                    raise Superseded("SW403", "everything is paused")
-                sent = await effects.mark_sent(tx, effect, before=before, at=now, generation=effect.generation)
-                if sent is None:
-                    raise Superseded("SW410", f"effect {effect.key} was overtaken before it was sent")
-                await self._audit(tx, effect, "effect.sent", {"before": dict(before)})
-            self._sent_monotonic[effect.id] = started
+    async def commit_sent(self, effect: Effect, before: Mapping[str, Any]) -> Guard:
+        """Commit the row as sent, with what existed before; gives the guard that keeps the send deadline (S1, S5)."""
+        started, now = self._clock.monotonic(), self._clock.now()
+        async with self._database.write("sent") as tx:
+            if await meta.is_paused(tx):
+                raise Superseded("SW403", "everything is paused")
+            sent = await effects.mark_sent(tx, effect, before=before, at=now, generation=effect.generation)
+            if sent is None:
+                raise Superseded("SW410", f"effect {effect.key} was overtaken before it was sent")
+            await self._audit(tx, effect, "effect.sent", {"before": dict(before)})
+        self._sent_monotonic[effect.id] = started
 
-            def guard() -> None:
-                if self._clock.monotonic() - started > SEND_DEADLINE_SECONDS:
-                    raise SendDeadlineMissed("SW504", f"effect {effect.key} was too late to send")
+        def guard() -> None:
+            if self._clock.monotonic() - started > SEND_DEADLINE_SECONDS:
+                raise SendDeadlineMissed("SW504", f"effect {effect.key} was too late to send")
 
-            return guard
-
-        return sending
+        return guard
 
     async def _record(self, effect: Effect, outcome: Outcome) -> datetime | None:
         if outcome.kind is OutcomeKind.NOTHING_FOUND:
@@ -150,7 +151,7 @@ class Ledger:
         return over_product and real >= 3 * patience.http_timeout_seconds
 
     async def _not_sent(self, effect: Effect, error: SecurewatchError) -> None:
-        """Render certainly did not get the request: arm it again, up to a bound; an effect sent before stays as it is."""
+        """Render certainly did not get the request: arm it again, up to a bound; what was sent before stays as it is."""
         if effect.state.was_sent:
             return
         if effect.seq >= TRIES_MAX:
@@ -208,3 +209,17 @@ _STATES = {
     OutcomeKind.FAILED: EffectState.FAILED,
     OutcomeKind.NEEDS_HUMAN: EffectState.NEEDS_HUMAN,
 }
+
+
+class _Sending:
+    """What an effect calls just before its request; remembers whether this try got that far."""
+
+    def __init__(self, ledger: Ledger, effect: Effect) -> None:
+        self._ledger = ledger
+        self._effect = effect
+        self.was_committed = False
+
+    async def __call__(self, before: Mapping[str, Any]) -> Guard:
+        guard = await self._ledger.commit_sent(self._effect, before)
+        self.was_committed = True
+        return guard

@@ -167,9 +167,7 @@ def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision |
 
 def _way_effect(view: View, word: str, service: ServicePlan, good: GoodDeploy) -> Any:
     if word == "rollback":
-        return new_effect(
-            view, word, EffectKind.ROLL_BACK, service, deploy_id=good.deploy_id, commit=good.commit or ""
-        )
+        return new_effect(view, word, EffectKind.ROLL_BACK, service, deploy_id=good.deploy_id, commit=good.commit or "")
     return new_effect(view, word, EffectKind.DEPLOY, service, commit=good.commit or "")
 
 
@@ -206,7 +204,9 @@ def _check_autodeploy(view: View, service: ServicePlan, now: datetime) -> Decisi
         return Decision(view.run, looks=(look,))
     if seen.data.get("is_off"):
         return None
-    return moved(view.run, Stage.HELD, now, code="SW407", detail=f"{service.service_id}: autodeploy is on after rollback")
+    return moved(
+        view.run, Stage.HELD, now, code="SW407", detail=f"{service.service_id}: autodeploy is on after rollback"
+    )
 
 
 def _rollback_failed(view: View, service: ServicePlan, now: datetime, why: str) -> Decision:

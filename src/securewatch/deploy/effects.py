@@ -203,9 +203,7 @@ async def ensure_cancelled(effect: Effect, tools: Tools, sending: Sending) -> Ou
 async def _refusal(effect: Effect, tools: Tools, *, needs_autodeploy_off: bool) -> Outcome | None:
     """The hard checks that are repeated just before a deploy: owner, suspension, autodeploy (S3, S6)."""
     try:
-        service = await services.fetch_service(
-            tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY
-        )
+        service = await services.fetch_service(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
     except ServiceMissing as error:
         return Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what)
     if service.owner_id != tools.owner_id:
@@ -223,7 +221,9 @@ async def _snapshot(effect: Effect, tools: Tools) -> Mapping[str, Any]:
     found = await deploys.fetch_deploys(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
     stamps = [one.created_at for one in found if one.created_at is not None]
     newest = max(stamps) if stamps else None
-    met = [one.id for one in found if newest is None or one.created_at is None or one.created_at >= newest - STAMP_MARGIN]
+    met = [
+        one.id for one in found if newest is None or one.created_at is None or one.created_at >= newest - STAMP_MARGIN
+    ]
     return {"ids": met, "newest": newest.isoformat() if newest else None}
 
 

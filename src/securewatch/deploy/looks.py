@@ -6,8 +6,9 @@ from typing import Any
 
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.effects import is_at, search_start
+from securewatch.deploy.facts import Expected, Finding, LiveDeploy, ServiceFacts, check_service, hard
 from securewatch.deploy.model import CustomerPlan, Effect, Look, Plan, RunKind, ServiceKind, ServicePlan
-from securewatch.deploy.survey import Expected, Finding, ServiceFacts, check_service, fetch_facts, hard
+from securewatch.deploy.survey import fetch_facts
 from securewatch.health.probe import Prober, ProbeTarget
 from securewatch.health.verdict import Sample
 from securewatch.render import deploys, env_vars, services
@@ -55,14 +56,14 @@ async def look_preflight(sight: Sight, plan: Plan, customer: CustomerPlan) -> Ma
 
 
 async def _good(
-    sight: Sight, customer: CustomerPlan, service: ServicePlan, facts: ServiceFacts, live: Deploy
+    sight: Sight, customer: CustomerPlan, service: ServicePlan, facts: ServiceFacts, live: LiveDeploy
 ) -> dict[str, Any]:
     answer = await sight.prober.version(target_of(customer, service), expected_version="", expected_commit=None)
     return {
         "kind": str(service.kind),
-        "service_id": facts.service.id,
+        "service_id": facts.service_id,
         "deploy_id": live.id,
-        "commit": live.commit.id if live.commit else None,
+        "commit": live.commit,
         "version": answer.reported_version,
     }
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from securewatch.health.verdict import Baseline, Comparison, Sample, Thresholds
 
+SAMPLES_LOADED_MAX = 400
+"""How many of a service's newest samples a decision sees; far more than any rule counts."""
+
 
 class ServiceKind(StrEnum):
     """The two halves of a customer's pair."""
@@ -135,9 +138,8 @@ class GateRules:
     window: WindowSpec | None = None
     needs_approval: bool = False
     approvers: tuple[str, ...] = ()
+    approvals_needed: int = 1
     approval_expires_seconds: float = 30 * 86400.0
-    testing_period_until: datetime | None = None
-    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,14 +195,13 @@ class CustomerPlan:
     rules: DeployRules
     endpoints: Endpoints
     from_version: str | None = None
-    isolation: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Plan:
     """The immutable document that dry run, approval and execution all speak of.
 
-    `hash` covers what is done and under which rules, and leaves out times, estimates, generations and fingerprints.
+    `hash` covers what is done and under which rules, and leaves out times, notes, generations and what was there before.
     """
 
     plan_format: int
@@ -276,7 +277,7 @@ class Run:
     good: tuple[GoodDeploy, ...] = ()
     baseline: tuple[tuple[ServiceKind, Baseline], ...] = ()
     baseline_healthy: bool = True
-    approved_by: str | None = None
+    approved_by: tuple[str, ...] = ()
     trigger: str = ""
     code: str = ""
     detail: str = ""

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from securewatch.config.fleet import Customer, Fleet, Phase
 from securewatch.config.templates import expand, is_release_template, placeholders
+from securewatch.deploy.facts import Expected, Finding, ServiceFacts
 from securewatch.deploy.model import (
     Criteria,
     CustomerPlan,
@@ -23,24 +23,34 @@ from securewatch.deploy.model import (
     ServicePlan,
     WindowSpec,
 )
-from securewatch.deploy.survey import Expected, Finding, ServiceFacts
 from securewatch.health.verdict import Thresholds
 
 PLAN_FORMAT = 1
-_UNHASHED_SERVICE = ("live_deploy_id", "live_commit", "drift", "url")
+APPROVAL_EXPIRES_SECONDS = 30 * 86400.0
+"""How long an approval of a direct deploy holds where the files say nothing; it has no phase that could end."""
+_UNHASHED_SERVICE = ("live_deploy_id", "live_commit", "drift")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to bring, and which of the customer's services."""
+    """What to bring, and how long each deploy may take."""
 
     kind: RunKind
     version: str
     commit: str
-    service_kinds: tuple[ServiceKind, ...]
     redeploy: bool = False
-    all_env: bool = False
     timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Planning:
+    """For whom the plan is made, and what is known of the customer; `from_version` is empty where nobody knows it."""
+
+    fleet: Fleet
+    customer: Customer
+    owner_id: str
+    from_version: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,9 +101,7 @@ def plan_env(
             changes[key] = wanted
         else:
             drift.append(Drift(key))
-    return EnvPlan(
-        tuple(EnvChange(key, None, "") for key in changes), tuple(drift), changes, tuple(findings)
-    )
+    return EnvPlan(tuple(EnvChange(key, None, "") for key in changes), tuple(drift), changes, tuple(findings))
 
 
 def _wanted(template: str, known: Mapping[str, str], secret: str | None) -> str | None:
@@ -127,29 +135,22 @@ def with_fingerprints(env: EnvPlan, facts: ServiceFacts, fingerprint: Fingerprin
 
 
 def plan_deploy(
-    fleet: Fleet,
-    customer: Customer,
-    target: Target,
-    *,
-    facts: Sequence[ServiceFacts],
-    env: Mapping[ServiceKind, EnvPlan],
-    owner_id: str,
-    testing_until: datetime | None = None,
-    notes: Sequence[str] = (),
+    planning: Planning, target: Target, *, facts: Sequence[ServiceFacts], env: Mapping[ServiceKind, EnvPlan]
 ) -> Plan:
     """The plan for one customer. Same input, same bytes: it reads no clock and asks nobody."""
+    fleet, customer = planning.fleet, planning.customer
     phase = fleet.phase_of(customer)
-    services = tuple(_plan_service(one, env[one.kind]) for one in facts)
     part = CustomerPlan(
         slug=customer.slug,
         name=customer.name,
         policy=customer.policy,
         phase=phase.short_name,
-        owner_id=owner_id,
-        services=services,
-        gates=_gates(fleet, customer, phase, target.kind, testing_until),
+        owner_id=planning.owner_id,
+        services=tuple(_plan_service(one, env[one.kind]) for one in facts),
+        gates=_gates(fleet, customer, target.kind),
         rules=_rules(fleet, phase, target),
         endpoints=Endpoints(fleet.endpoints.health, fleet.endpoints.version, fleet.endpoints.database),
+        from_version=planning.from_version or None,
     )
     plan = Plan(
         plan_format=PLAN_FORMAT,
@@ -158,7 +159,7 @@ def plan_deploy(
         commit=target.commit,
         customers=(part,),
         hash="",
-        notes=tuple(notes),
+        notes=planning.notes,
         redeploy=target.redeploy,
     )
     return replace(plan, hash=hash_of(plan))
@@ -168,31 +169,31 @@ def _plan_service(facts: ServiceFacts, env: EnvPlan) -> ServicePlan:
     live = facts.live
     return ServicePlan(
         kind=facts.kind,
-        service_id=facts.service.id,
-        name=facts.service.name,
-        url=facts.service.url or "",
+        service_id=facts.service_id,
+        name=facts.name,
+        url=facts.url,
         env_changes=env.changes,
         drift=env.drift,
         live_deploy_id=live.id if live else None,
-        live_commit=live.commit.id if live and live.commit else None,
+        live_commit=live.commit if live else None,
     )
 
 
-def _gates(
-    fleet: Fleet, customer: Customer, phase: Phase, kind: RunKind, testing_until: datetime | None
-) -> GateRules:
+def _gates(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
     """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command."""
     if kind is not RunKind.DEPLOY:
-        return GateRules(held=customer.held)
+        return GateRules()
     rules = fleet.gates_of(customer)
     window = customer.window
     spec = WindowSpec(window.day, window.start_text, window.end_text, window.timezone) if rules.needs_window else None
+    approval = fleet.extra.approval_of(fleet.phase_of(customer).short_name)
+    expires = approval.expires_after.total_seconds() if approval.expires_after else APPROVAL_EXPIRES_SECONDS
     return GateRules(
         window=spec,
         needs_approval=rules.needs_approval,
         approvers=tuple(fleet.approvers_of(customer)),
-        testing_period_until=testing_until,
-        held=customer.held,
+        approvals_needed=approval.count,
+        approval_expires_seconds=expires,
     )
 
 
@@ -219,13 +220,12 @@ def _rules(fleet: Fleet, phase: Phase, target: Target) -> DeployRules:
 
 
 def hash_of(plan: Plan) -> str:
-    """SHA-256 over the canonical plan without times, estimates, fingerprints and what happens to be live."""
+    """SHA-256 over the canonical plan without times, notes, fingerprints and what happens to be live."""
     document = asdict(plan)
     for key in ("hash", "notes"):
         document.pop(key)
     for customer in document["customers"]:
         customer.pop("from_version")
-        customer["gates"].pop("testing_period_until")
         for service in customer["services"]:
             for key in _UNHASHED_SERVICE:
                 service.pop(key)

@@ -23,7 +23,9 @@ from securewatch.deploy.model import (
 )
 from securewatch.health.verdict import Sample
 
-IN_FLIGHT = frozenset({"created", "queued", "build_in_progress", "pre_deploy_in_progress", "update_in_progress", "unknown"})
+IN_FLIGHT = frozenset(
+    {"created", "queued", "build_in_progress", "pre_deploy_in_progress", "update_in_progress", "unknown"}
+)
 QUEUED_AT_RENDER = frozenset({"created", "queued", ""})
 BROKEN = frozenset({"build_failed", "pre_deploy_failed", "update_failed"})
 OPERATOR = "an operator"

@@ -5,18 +5,39 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from securewatch.deploy import back
-from securewatch.deploy.model import Decision, Look, LookKind, Progress, ServicePlan, Stage, View
+from securewatch.deploy.model import (
+    SAMPLES_LOADED_MAX,
+    Decision,
+    Look,
+    LookKind,
+    Progress,
+    ServiceKind,
+    ServicePlan,
+    Stage,
+    View,
+)
 from securewatch.deploy.steps import due, fresh, moved, poll_look, sample_looks, samples_since
-from securewatch.health.verdict import Health, Verdict, baseline_of, compare, confirm, judge, meets
+from securewatch.health.verdict import (
+    BURST_INTERVAL_SECONDS,
+    BURST_SAMPLES,
+    Health,
+    Verdict,
+    baseline_of,
+    compare,
+    confirm,
+    judge,
+    meets,
+)
 
 CHECK_TRIES = 3
-BURST_SAMPLES = 20
 WATCH_POLL_SECONDS = 600.0
 
 
 def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[str, Any]:
     """The decision while one service is being verified; once it is verified, the facts to record in its progress."""
-    live = tuple(one.kind for one in view.customer.services if view.run.of(one.kind).live_at is not None)
+    if view.run.burst_since is not None:
+        return _decide_burst(view, now)
+    live = _live_kinds(view)
     failing = _failing(view, now, since=view.run.since)
     if failing is not None:
         return failing
@@ -31,6 +52,10 @@ def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[s
     if unmet:
         return _turn_back(view, now, f"{service.kind}: success criteria not met: {'; '.join(unmet)}")
     return _verify_answers(view, service, now)
+
+
+def _live_kinds(view: View) -> tuple[ServiceKind, ...]:
+    return tuple(one.kind for one in view.customer.services if view.run.of(one.kind).live_at is not None)
 
 
 def _unmet(view: View, verdict: Verdict) -> tuple[str, ...]:
@@ -117,9 +142,9 @@ def _last_gap(view: View) -> tuple[datetime, float]:
     """When the latest unwatched gap in the samples ended, and the sum of all gaps, in seconds."""
     rules, total, ended = view.customer.rules, 0.0, view.run.since
     allowed = max(rules.sparse_interval_seconds, rules.dense_interval_seconds) * 3 + 60
-    previous = view.run.since
-    kind = view.customer.services[0].kind
-    for sample in samples_since(view, kind, view.run.since):
+    taken = samples_since(view, view.customer.services[0].kind, view.run.since)
+    previous = taken[0].at if len(taken) >= SAMPLES_LOADED_MAX else view.run.since
+    for sample in taken:
         missing = (sample.at - previous).total_seconds()
         if missing > allowed:
             total, ended = total + missing, sample.at
@@ -183,26 +208,23 @@ def _failing(view: View, now: datetime, *, since: datetime) -> Decision | None:
         if verdict.health is Health.FAILING:
             return _turn_back(view, now, f"{service.kind}: {verdict.detail}", trigger=str(verdict.trigger))
         if verdict.health is Health.SUSPECT:
-            if view.run.stage is Stage.WATCHING and view.run.burst_since is None:
-                return Decision(replace(view.run, burst_since=now), next_at=now)
-            if view.run.stage is not Stage.WATCHING:
-                return _turn_back(view, now, f"{service.kind}: {verdict.detail}", trigger=str(verdict.trigger))
+            return Decision(replace(view.run, burst_since=now), next_at=now)
     return None
 
 
 def _decide_burst(view: View, now: datetime) -> Decision:
     """Twenty samples one second apart must confirm an error rate before it acts."""
     since = view.run.burst_since or now
-    kinds = tuple(service.kind for service in view.customer.services)
+    kinds = _live_kinds(view)
     taken = {kind: samples_since(view, kind, since) for kind in kinds}
     if any(len(samples) < BURST_SAMPLES for samples in taken.values()):
         missing = tuple(kind for kind in kinds if len(taken[kind]) < BURST_SAMPLES)
-        looks, next_at = sample_looks(view, missing, now, interval_seconds=1.0, since=since)
+        looks, next_at = sample_looks(view, missing, now, interval_seconds=BURST_INTERVAL_SECONDS, since=since)
         return Decision(view.run, looks=looks, next_at=next_at)
     for kind, samples in taken.items():
         if confirm(samples, view.customer.rules.thresholds):
             return _turn_back(view, now, f"{kind}: error rate confirmed by a burst", trigger="error_rate")
-    return Decision(replace(view.run, burst_since=None), next_at=now + timedelta(seconds=_interval(view, now)))
+    return Decision(replace(view.run, burst_since=None), next_at=now)
 
 
 def _turn_back(view: View, now: datetime, detail: str, *, trigger: str = "verification") -> Decision:

@@ -32,6 +32,8 @@ FRONTEND_VERSION_PATH = "/version.json"
 _BAD_STATUS_WORDS = frozenset({"unhealthy", "error", "down"})
 _BAD_DATABASE_WORDS = _BAD_STATUS_WORDS | {"disconnected", "failed", "unavailable", "unreachable"}
 _NO_SUCH_PAGE = frozenset({404, 405, 410, 501})
+_NO_ANSWER = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError, ExceptionGroup)
+"""What a request ends with where there is no answer; a port that cannot be comes as a group."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _REPORTED_MAX = 100
 
@@ -40,7 +42,8 @@ _REPORTED_MAX = 100
 class ProbeTarget:
     """Where one service (`backend` or `frontend`) is asked.
 
-    `url` is Render's `serviceDetails.url`; paths are appended to it, never resolved. Raises ValueError for another kind.
+    `url` is Render's `serviceDetails.url`; paths are appended to it, never resolved. Raises ValueError for any other
+    kind.
     """
 
     service_kind: str
@@ -188,12 +191,14 @@ class Prober:
     async def database(self, target: ProbeTarget) -> DatabaseAnswer:
         """What the backend says of its database: at its database path, else as `database` in the health answer.
 
-        A frontend has none to speak of: not reported.
+        A page of no JSON at the database path (what a site answers to every path) is no answer about a database. A
+        frontend has none to speak of: not reported.
         """
         if not target.is_backend:
             return DatabaseAnswer(DatabaseState.NOT_REPORTED)
         page = await self._fetch(target, target.database_path)
-        if page.status not in _NO_SUCH_PAGE:
+        is_other_page = page.is_success and bool(page.body) and page.document() is None
+        if page.status not in _NO_SUCH_PAGE and not is_other_page:
             return _database_of(page)
         health = await self._fetch(target, target.health_path)
         if health.status is None:
@@ -215,7 +220,8 @@ class Prober:
                 return answer
         if mentions(page.text, expected_version):
             return VersionAnswer(VersionState.MATCH, expected_version, detail="the tag stands in the page")
-        if file.status is None:
+        is_broken = file.status is None or file.status >= 500
+        if is_broken and file.status not in _NO_SUCH_PAGE:
             return VersionAnswer(VersionState.UNREACHABLE, detail=file.failure)
         return VersionAnswer(VersionState.NOT_REPORTED, detail="the page does not say its version")
 
@@ -230,7 +236,7 @@ class Prober:
                     status, body = await _get(client, url)
             except TimeoutError:
                 return _Page(None, b"", self._elapsed_ms(begun), f"no answer within {self._timeout_seconds:g} s")
-            except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError) as error:
+            except _NO_ANSWER as error:
                 return _Page(None, b"", None, f"no answer ({type(error).__name__})")
             return _Page(status, body, self._elapsed_ms(begun))
 
@@ -274,7 +280,7 @@ def _is_word_of(words: frozenset[str], status: Any) -> bool:
 
 
 def _is_bad_database(said: Any) -> bool:
-    """Whether what stands under `database` is bad news: one of the words, false, or an object whose status is either."""
+    """Whether what stands under `database` is bad: one of the words, false, or an object whose status is either."""
     found = said.get("status") if isinstance(said, dict) else said
     return found is False or _is_word_of(_BAD_DATABASE_WORDS, found)
 

@@ -1,16 +1,21 @@
-"""Which gates bind a run now, and until when: window, approval, testing period, hold. Pure."""
+"""Which gates bind a run now, and until when: hold, testing period, window, approval. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securewatch.deploy.model import CustomerPlan, Gate, Run, WindowSpec
+from securewatch.deploy.model import CustomerPlan, Gate, GateRules, Run, Stage, WindowSpec
 from securewatch.rollout.windows import Window, is_open, next_open, window_from
+
+_CONFIGURATION = "whoever keeps the configuration"
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One person's answer to an approval request for a plan and customer."""
+    """One person's answer to an approval request for a plan and customer: a yes (`granted`) or a no.
+
+    A yes counts until `expires_at` and for one run only, `used_by`, once that run went ahead on it.
+    """
 
     plan_hash: str
     slug: str
@@ -22,9 +27,12 @@ class Grant:
 
 
 def gates_of(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Gate, ...]:
-    """Every gate of the customer's plan, open or shut. `--force` opens the soft ones: window, approval, testing period."""
+    """Every gate of the customer's plan, open or shut; `grants` are the answers given, oldest first.
+
+    `--force` opens the soft ones (window, approval, testing period) and never the hold.
+    """
     rules = customer.gates
-    gates = [Gate("hold", not rules.held, "; ".join(rules.held), "SW404", person="whoever keeps the configuration")]
+    gates = [Gate("hold", not rules.held, "; ".join(rules.held), "SW404", person=_CONFIGURATION)]
     if rules.testing_period_until is not None:
         is_over = run.force or now >= rules.testing_period_until
         gates.append(
@@ -38,36 +46,65 @@ def gates_of(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: dat
 
 
 def window_of(spec: WindowSpec) -> Window:
-    """The window that a plan's text stands for."""
-    text = f"{spec.start}-{spec.end}" if spec.start and spec.end else "any"
-    return window_from(spec.day, text, spec.timezone)
+    """The window that a plan's text stands for. Raises ValueError when it stands for none."""
+    return window_from(spec.day, start=spec.start, end=spec.end, timezone=spec.timezone)
+
+
+def valid_grant(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Grant | None:
+    """The newest approval that counts: of this plan and customer, by somebody who may, unexpired, unused (I9).
+
+    A rejection, whoever gives it, revokes every approval before it. An approval by somebody who may not give one
+    changes nothing.
+    """
+    for answer in reversed(_answers(run, grants)):
+        if not answer.granted:
+            return None
+        is_unused = answer.used_by in (None, run.id)
+        may_approve = not objection_to(answer.actor, customer.gates, requested_by=run.requested_by)
+        if may_approve and is_unused and now < answer.expires_at:
+            return answer
+    return None
+
+
+def objection_to(actor: str, rules: GateRules, *, requested_by: str) -> str:
+    """Why the actor cannot approve what `requested_by` asked for; empty when they can."""
+    if actor == requested_by:
+        return f"{actor} asked for it, and nobody approves their own request"
+    if rules.approvers and actor not in rules.approvers:
+        return f"{actor} is not among the approvers ({', '.join(rules.approvers)})"
+    return ""
+
+
+def _answers(run: Run, grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    return tuple(one for one in grants if one.plan_hash == run.plan_hash and one.slug == run.slug)
 
 
 def _window_gate(spec: WindowSpec, run: Run, now: datetime) -> Gate:
-    window = window_of(spec)
-    if run.force or is_open(window, now):
+    if run.force:
+        return Gate("window", is_open=True)
+    try:
+        window = window_of(spec)
+    except ValueError as error:
+        return Gate("window", False, f"the maintenance window cannot be read: {error}", "SW401", person=_CONFIGURATION)
+    if is_open(window, now):
         return Gate("window", is_open=True)
     return Gate("window", False, "the maintenance window opens", "SW401", until=next_open(window, now))
 
 
 def _approval_gate(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Gate:
-    valid = valid_grant(customer, run, grants, now)
-    if run.force or valid is not None or run.approved_by:
+    """Open with an approval that counts. Once used it no longer expires, unless the run waits in the queue again."""
+    answers = _answers(run, grants)
+    rejected = answers[-1] if answers and not answers[-1].granted else None
+    went_ahead = run.approved_by is not None and run.stage is not Stage.QUEUED and rejected is None
+    if run.force or went_ahead or valid_grant(customer, run, grants, now) is not None:
         return Gate("approval", is_open=True)
-    rejected = next((one for one in reversed(grants) if not one.granted and one.plan_hash == run.plan_hash), None)
-    who = " or ".join(customer.gates.approvers) or f"anyone but {run.requested_by}"
+    who = _who_may_approve(customer.gates, run.requested_by)
     reason = f"an approval by {who}" + (f" ({rejected.actor} rejected it)" if rejected else "")
     return Gate("approval", False, reason, "SW402", person=who)
 
 
-def valid_grant(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Grant | None:
-    """The newest answer, if it is an approval that counts: authorised, not by the requester, unexpired, unused (I9)."""
-    ours = [one for one in grants if one.plan_hash == run.plan_hash and one.slug == run.slug]
-    if not ours or not ours[-1].granted:
-        return None
-    newest = ours[-1]
-    is_authorised = not customer.gates.approvers or newest.actor in customer.gates.approvers
-    is_unused = newest.used_by in (None, run.id)
-    if is_authorised and is_unused and newest.actor != run.requested_by and now < newest.expires_at:
-        return newest
-    return None
+def _who_may_approve(rules: GateRules, requested_by: str) -> str:
+    eligible = [one for one in rules.approvers if one != requested_by]
+    if rules.approvers and not eligible:
+        return f"an approver other than {requested_by}, and none is configured"
+    return " or ".join(eligible) or f"anyone but {requested_by}"

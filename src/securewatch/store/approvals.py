@@ -47,7 +47,7 @@ class Approval:
     id: int = 0
 
 
-async def add_approval(tx: Tx, approval: Approval) -> Approval:
+async def add(tx: Tx, approval: Approval) -> Approval:
     """Keep an answer; gives it with its id."""
     row = {
         "plan_hash": approval.plan_hash,

@@ -13,19 +13,20 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from securewatch import __version__
-from securewatch.core.errors import ConfigError
+from securewatch.core.errors import ConfigError, Refused
 from securewatch.deploy.model import Plan
 from securewatch.store import migrate
 from securewatch.store.connections import Connections
 from securewatch.store.failures import translated, unusable
-from securewatch.store.head import GENESIS, Head, write_head
-from securewatch.store.tables import meta
+from securewatch.store.head import GENESIS, Head, read_head, write_head
+from securewatch.store.tables import audit, meta
 from securewatch.store.tx import Prepared, Tx
 
 __all__ = ["Database", "Tx"]
 
 _log = getLogger(__name__)
 _BUMP = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'change_counter'"
+_MAC = Prepared(sa.select(audit.c.mac).where(audit.c.seq == sa.bindparam("p_seq")))
 _CHANGES = Prepared(sa.select(meta.c.value).where(meta.c.key == "change_counter"))
 
 
@@ -79,7 +80,7 @@ class Database:
         head_path: Path | None = None,
         tool_version: str = __version__,
     ) -> Self | None:
-        """Like `open`, but None where there is no database yet, and then nothing is made."""
+        """Like `open`, for commands that only read: None where there is no database yet, and then nothing is made."""
         if not await asyncio.to_thread(migrate.is_made, _path_of(url)):
             return None
         return await cls.open(url, now=now, io_hook=io_hook, head_path=head_path, tool_version=tool_version)
@@ -125,12 +126,25 @@ class Database:
     async def _commit(self, tx: Tx, label: str) -> None:
         if not tx.has_written:
             return
+        head = tx.head if tx.head is not None and await self._is_borne_out(tx) else None
         await tx.run(_BUMP)
         self._io_hook(f"commit {label} before")
         await tx.run("COMMIT")
         self._io_hook(f"commit {label} after")
-        if tx.head is not None:
-            self._write_head(tx.head)
+        if head is not None:
+            self._write_head(head)
+
+    async def _is_borne_out(self, tx: Tx) -> bool:
+        """Whether the log holds the entry that the head on disk speaks of. If not, it was cut: that head stays, so that
+        the cut is still found when the log has grown past it.
+        """
+        try:
+            standing = read_head(self.head_path)
+        except Refused:
+            return True
+        if standing is None or standing.count == 0:
+            return True
+        return await tx.first(_MAC, {"p_seq": standing.count}) == (standing.mac,)
 
     def _write_head(self, head: Head) -> None:
         """A head that cannot be written is made good by the next one; the commit stands."""

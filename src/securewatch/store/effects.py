@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import sqlalchemy as sa
 
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Effect, EffectKind, EffectState, NewEffect, Run, ServiceKind
+from securewatch.deploy.model import Effect, EffectKind, EffectState, NewEffect, Run, RunKind, ServiceKind
 from securewatch.store.codec import (
     dump_mapping,
     from_text,
@@ -18,7 +18,7 @@ from securewatch.store.codec import (
     unreadable,
 )
 from securewatch.store.failures import Duplicate
-from securewatch.store.tables import OPEN_EFFECT, UNFINISHED_RUN
+from securewatch.store.tables import OPEN_EFFECT, UNFINISHED_RUN, WRITTEN_RUN
 from securewatch.store.tables import effect as effects
 from securewatch.store.tables import run as runs
 from securewatch.store.tx import Prepared, Row, Tx
@@ -46,7 +46,12 @@ _SEND = Prepared(
         effects.c.state == EffectState.INTENT.value,
         effects.c.generation == _GENERATION,
         sa.exists().where(runs.c.id == effects.c.run_id, sa.text(f"run.{UNFINISHED_RUN}")),
-        ~sa.exists().where(_NEWER.c.slug == effects.c.slug, _NEWER.c.generation > _GENERATION),
+        ~sa.exists().where(
+            _NEWER.c.slug == effects.c.slug,
+            _NEWER.c.generation > _GENERATION,
+            _NEWER.c.kind != RunKind.ENV.value,
+            sa.text(f"newer.{WRITTEN_RUN}"),
+        ),
     )
     .returning(*effects.columns),
     ("state", "before", "sent_at"),
@@ -132,8 +137,9 @@ async def mark_sent(
 ) -> Effect | None:
     """Commit to sending an intent, with what existed before. None where it must not be sent, and nothing was changed.
 
-    That is so where the epoch moved, it is no intent any more, its run is finished, or its generation is not the
-    customer's newest (S5).
+    That is so where the epoch moved, it is no intent any more, its generation is not `generation`, its run is finished,
+    or a newer deploy or rollback of the customer got past its gates (S5). One that still waits does not hinder the way
+    back of a watch (S18).
     """
     parameters = {
         "p_id": effect.id,

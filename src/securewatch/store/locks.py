@@ -6,7 +6,7 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from securewatch.core.errors import Refused
+from securewatch.core.errors import Conflict, Refused
 
 _TRIES = 5
 _TRY_SECONDS = 0.002
@@ -37,6 +37,17 @@ class ControllerLock:
         os.pwrite(descriptor, words.encode("utf-8", "backslashreplace"), 0)
         self._descriptor = descriptor
         return True
+
+    def acquire(self, holder: str, *, since: datetime | None = None) -> None:
+        """Like `try_acquire`, for who cannot follow: raises Conflict (SW411) naming the process that has the lock."""
+        if self.try_acquire(holder, since=since):
+            return
+        raise Conflict(
+            "SW411",
+            "another process holds the controller lock",
+            why=f"it is held by {self.holder() or 'a process that has just ended'}",
+            fix="wait until it ends, or end that one process by its id",
+        )
 
     def release(self) -> None:
         """Give the lock back; nothing where it is not held."""

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Run, RunKind
+from securewatch.deploy.model import Run, RunKind, Stage
 from securewatch.store.codec import dump, load, to_text
 from securewatch.store.failures import Duplicate
-from securewatch.store.tables import EXCLUSIVE_RUN, UNFINISHED_RUN
+from securewatch.store.tables import BUSY_RUN, UNFINISHED_RUN
 from securewatch.store.tables import run as runs
 from securewatch.store.tx import Prepared, Row, Tx
 
@@ -24,7 +25,14 @@ _UPDATE = Prepared(
 )
 _LOAD = Prepared(_SELECT.where(runs.c.id == sa.bindparam("p_id")))
 _OPEN = Prepared(_SELECT.where(sa.text(UNFINISHED_RUN)).order_by(runs.c.slug, runs.c.generation))
-_EXCLUSIVE = Prepared(_SELECT.where(runs.c.slug == _SLUG, sa.text(EXCLUSIVE_RUN)))
+_BUSY = Prepared(_SELECT.where(runs.c.slug == _SLUG, sa.text(BUSY_RUN)))
+_WATCHING = Prepared(
+    _SELECT.where(
+        runs.c.slug == _SLUG,
+        runs.c.generation < sa.bindparam("p_generation"),
+        runs.c.stage == sa.literal_column(f"'{Stage.WATCHING.value}'"),
+    ).order_by(runs.c.generation)
+)
 _OF = Prepared(_SELECT.where(runs.c.slug == _SLUG).order_by(runs.c.generation.desc()).limit(sa.bindparam("p_limit")))
 _GENERATION = Prepared(sa.select(sa.func.max(runs.c.generation)).where(runs.c.slug == _SLUG))
 _NEWEST = sa.select(runs.c.slug, sa.func.max(runs.c.generation).label("generation")).group_by(runs.c.slug).subquery()
@@ -38,7 +46,7 @@ _ALL = 2**31
 
 async def add_run(tx: Tx, run: Run) -> Run:
     """Add a run. Raises Conflict (SW410) where the customer has another that is neither finished nor only watched."""
-    other = await tx.first(_EXCLUSIVE, {"p_slug": run.slug})
+    other = await tx.first(_BUSY, {"p_slug": run.slug})
     if other is not None:
         raise _unfinished(_run(other))
     try:
@@ -51,7 +59,8 @@ async def add_run(tx: Tx, run: Run) -> Run:
 async def update_run(tx: Tx, run: Run, *, expected_epoch: int) -> Run:
     """Store a run as it is now, with the epoch after `expected_epoch`; gives the run with that epoch.
 
-    Raises Conflict (SW410) where the row has moved on since it was read, or another run of the customer shuts it out.
+    Raises Conflict (SW410) where the row has moved on since it was read, or where another run of the customer acts (or
+    waits to) and this one would too.
     """
     moved = replace(run, epoch=expected_epoch + 1)
     try:
@@ -61,6 +70,19 @@ async def update_run(tx: Tx, run: Run, *, expected_epoch: int) -> Run:
     if not found:
         raise _changed(run)
     return moved
+
+
+async def end_watches(tx: Tx, run: Run, *, at: datetime) -> Sequence[Run]:
+    """Supersede the older runs of the customer that are only watching; gives them as they are now, to be journalled.
+
+    For the transaction in which `run` begins to write: nobody watches what is being replaced.
+    """
+    found = await tx.rows(_WATCHING, {"p_slug": run.slug, "p_generation": run.generation})
+    ended = []
+    for old in map(_run, found):
+        closed = replace(old, stage=Stage.SUPERSEDED, since=at, finished_at=at, detail=f"replaced by {run.version}")
+        ended.append(await update_run(tx, closed, expected_epoch=old.epoch))
+    return ended
 
 
 async def load_run(tx: Tx, run_id: str) -> Run | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Final, Literal, TypedDict, Unpack
 
 import sqlalchemy as sa
 
@@ -12,8 +12,8 @@ from securewatch.store.codec import to_text
 from securewatch.store.tables import sealed
 from securewatch.store.tx import Prepared, Tx
 
-WRITE = "write"
-BACKUP = "backup"
+WRITE: Final = "write"
+BACKUP: Final = "backup"
 
 _SLOT = (
     sealed.c.purpose == sa.bindparam("p_purpose"),
@@ -30,7 +30,7 @@ _FORGET = Prepared(sa.delete(sealed).where(*_SLOT).returning(sealed.c.id))
 class Slot(TypedDict):
     """What sealed values are for: WRITE or BACKUP, of which run and service."""
 
-    purpose: str
+    purpose: Literal["write", "backup"]
     run_id: str
     service_id: str
 

@@ -3,23 +3,35 @@
 Instants are text (ISO 8601, UTC, microseconds: see `codec`), so that they sort; documents are JSON text.
 """
 
+from collections.abc import Iterable
+from enum import StrEnum
+
 import sqlalchemy as sa
 
 from securewatch.deploy.model import EffectState, Stage
 
+_TERMINAL = [stage for stage in Stage if stage.is_terminal]
+_WAITING = [Stage.QUEUED, Stage.PREFLIGHT]
 
-def _listed(words: list[str]) -> str:
-    return ", ".join(f"'{word}'" for word in words)
+
+def _listed(words: Iterable[StrEnum]) -> str:
+    return ", ".join(f"'{word.value}'" for word in words)
 
 
-OPEN_EFFECT = f"state IN ({_listed([state.value for state in EffectState if state.is_open])})"
+OPEN_EFFECT = f"state IN ({_listed(state for state in EffectState if state.is_open)})"
 """SQL: the effect may still change something outside."""
-UNFINISHED_RUN = f"stage NOT IN ({_listed([stage.value for stage in Stage if stage.is_terminal])})"
+UNFINISHED_RUN = f"stage NOT IN ({_listed(_TERMINAL)})"
 """SQL: something may still happen to the run by itself."""
-EXCLUSIVE_RUN = (
-    f"stage NOT IN ({_listed([stage.value for stage in Stage if stage.is_terminal] + [Stage.WATCHING.value])})"
-)
-"""SQL: the run shuts out every other run of its customer; a watch does not."""
+BUSY_RUN = f"stage NOT IN ({_listed([*_TERMINAL, Stage.WATCHING])})"
+"""SQL: no other run of the customer may be added; a watch allows it."""
+WAITING_RUN = f"stage IN ({_listed(_WAITING)})"
+"""SQL: the run has written nothing outside yet. One of a customer at a time."""
+ACTING_RUN = f"stage NOT IN ({_listed([*_TERMINAL, Stage.WATCHING, *_WAITING])})"
+"""SQL: the run changes the customer's services. One of a customer at a time, apart from waiting: a watch that
+turns back begins to act while another run waits (S18).
+"""
+WRITTEN_RUN = f"stage NOT IN ({_listed([*_WAITING, Stage.REFUSED])})"
+"""SQL: the run may have written to the customer's services."""
 
 metadata = sa.MetaData()
 
@@ -62,7 +74,8 @@ run = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
     sa.UniqueConstraint("slug", "generation", name="uq_run_generation"),
-    _partial("uq_run_exclusive", EXCLUSIVE_RUN, "slug", unique=True),
+    _partial("uq_run_waiting", WAITING_RUN, "slug", unique=True),
+    _partial("uq_run_acting", ACTING_RUN, "slug", unique=True),
     _partial("ix_run_unfinished", UNFINISHED_RUN, "slug"),
 )
 

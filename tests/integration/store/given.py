@@ -71,7 +71,7 @@ def make_plan(**changes: Any) -> Plan:
     service = ServicePlan(
         ServiceKind.BACKEND, "srv-acme", "acme-backend", "http://acme.test", (EnvChange("VERSION_TAG", None, "f1"),)
     )
-    gates = GateRules(window=WindowSpec("sunday", "02:00", None, "Europe/Berlin"), testing_period_until=NOW)
+    gates = GateRules(window=WindowSpec("sunday", "02:00", None, "Europe/Berlin"), approvers=("bob",))
     customer = CustomerPlan("acme", "Acme", "auto", "demo", "tea-1", (service,), gates, DeployRules(), Endpoints())
     plan = Plan(1, RunKind.DEPLOY, "v1.1.0", "9c1e2ab", (customer,), "7f3a" + "0" * 60, notes=("a note",))
     return replace(plan, **changes)
@@ -104,6 +104,22 @@ def make_comparison() -> Comparison:
 
 def new_effect(key: str = "deploy:backend", service_id: str = "srv-acme") -> NewEffect:
     return NewEffect(key, EffectKind.DEPLOY, ServiceKind.BACKEND, service_id, {"commit": "9c1e2ab", "tries": [1, 2]})
+
+
+def next_run(run: Run, **changes: Any) -> Run:
+    """Another run of the same customer, one generation on."""
+    fields: dict[str, Any] = {"id": f"run-{run.generation + 1}", "generation": run.generation + 1, "epoch": 0}
+    return replace(run, **(fields | changes))
+
+
+async def move(state: State, run: Run, stage: Stage) -> Run:
+    async with state.database.write("move") as tx:
+        return await runs.update_run(tx, replace(run, stage=stage), expected_epoch=run.epoch)
+
+
+async def add(state: State, run: Run) -> Run:
+    async with state.database.write("add") as tx:
+        return await runs.add_run(tx, run)
 
 
 def later(seconds: float) -> datetime:

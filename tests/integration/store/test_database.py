@@ -10,7 +10,7 @@ from securewatch.core.errors import ConfigError, Conflict, InternalError, Refuse
 from securewatch.store import meta
 from securewatch.store.database import Database
 from securewatch.store.head import Head, read_head
-from tests.integration.store.given import NOW, opened, url_of
+from tests.integration.store.given import NOW, State, opened, url_of
 
 
 def mode_of(path: Path) -> int:
@@ -21,6 +21,24 @@ def damage(path: Path, start: int, length: int) -> None:
     content = bytearray(path.read_bytes())
     content[start : start + length] = b"\xa5" * length
     path.write_bytes(bytes(content))
+
+
+async def set_and_stop(state: State) -> None:
+    async with state.database.write("first") as tx:
+        await meta.set_meta(tx, "a", "b")
+        raise ValueError("stop")
+
+
+async def fill(state: State) -> None:
+    async with state.database.write("big") as tx:
+        await tx.run("PRAGMA max_page_count = 1")
+        await meta.set_meta(tx, "a", "x" * 1_000_000)
+
+
+async def read_all(folder: Path) -> None:
+    async with opened(folder) as state, state.database.read() as tx:
+        for number in range(2000):
+            await meta.get_meta(tx, f"key {number}")
 
 
 async def test_a_new_database_is_only_for_its_owner(tmp_path: Path) -> None:
@@ -51,9 +69,7 @@ async def test_what_was_committed_is_there_after_opening_again(tmp_path: Path) -
 async def test_an_exception_rolls_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as state:
         with pytest.raises(ValueError, match="stop"):
-            async with state.database.write("first") as tx:
-                await meta.set_meta(tx, "a", "b")
-                raise ValueError("stop")
+            await set_and_stop(state)
 
         async with state.database.read() as tx:
             assert await meta.get_meta(tx, "a") is None
@@ -224,9 +240,7 @@ async def test_a_damaged_database_is_refused_wherever_the_damage_is_met(tmp_path
     damage(path, 40 * 4096, path.stat().st_size - 40 * 4096)
 
     with pytest.raises(Refused) as caught:
-        async with opened(tmp_path) as state, state.database.read() as tx:
-            for number in range(2000):
-                await meta.get_meta(tx, f"key {number}")
+        await read_all(tmp_path)
 
     assert (caught.value.code, caught.value.why) == ("SW702", "it is damaged")
 
@@ -256,9 +270,7 @@ async def test_a_full_disk_is_refused_and_what_was_there_stays(tmp_path: Path) -
             await meta.set_meta(tx, "a", "b")
 
         with pytest.raises(Refused) as caught:
-            async with state.database.write("big") as tx:
-                await tx.run("PRAGMA max_page_count = 1")
-                await meta.set_meta(tx, "a", "x" * 1_000_000)
+            await fill(state)
 
         async with state.database.read() as tx:
             assert await meta.get_meta(tx, "a") == "b"

@@ -1,6 +1,6 @@
 """`customers.json` as it stands on disk (reference: config format). Not what it means beside the other files."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, field_validator
 
@@ -37,7 +37,6 @@ class Contact(FileModel):
 class MaintenanceWindow(FileModel):
     """When the customer may be touched, on the clock of its own wall."""
 
-    refuses_near_misses: ClassVar[bool] = True
     day: Day = Field(description="The weekday on which the window opens, or `any`.")
     time: Hours = Field(description="Its hours; it may cross midnight.")
     timezone: Annotated[Timezone | None, GIVEN] = Field(
@@ -63,6 +62,7 @@ class CustomerEntry(FileModel):
     database_url: str | None = Field(
         None, description="`render-deployment.json` wins where they differ; a real URL is warned of."
     )
+    custom_domain: str | None = Field(None, description="`render-deployment.json` wins where they differ.")
     render_services: RenderServices = Field(default_factory=RenderServices, description="The customer's services.")
     setup_date: str | None = Field(None, description="Shown only.")
     last_updated: str | None = Field(None, description="Shown only.")

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from securewatch.config import quantity
+from securewatch.config.address import HOST_ACCEPTED, parse_host
 from securewatch.config.extras import FailureBudget
 from securewatch.config.quantity import BatchSize, TimeRange
 from securewatch.core.ids import is_safe_id
@@ -204,6 +205,7 @@ Day = Annotated[str, _text(_day, DAY_ACCEPTED), _schema(DAY_ACCEPTED)]
 Timezone = Annotated[str, _text(_timezone, TIMEZONE_ACCEPTED), _schema(TIMEZONE_ACCEPTED)]
 PostgresName = Annotated[str, _text(_postgres_id, POSTGRES_ID_ACCEPTED), _schema(POSTGRES_ID_ACCEPTED)]
 URLPath = Annotated[str, _text(_path, PATH_ACCEPTED), _schema(PATH_ACCEPTED, pattern="^/")]
+BaseURL = Annotated[str, _text(parse_host, HOST_ACCEPTED), _schema(HOST_ACCEPTED)]
 PhaseWord = Annotated[str, _text(_phase_word, PHASE_ACCEPTED), _schema(PHASE_ACCEPTED)]
 Instant = Annotated[datetime, _text(_instant, INSTANT_ACCEPTED), _schema(INSTANT_ACCEPTED, format="date-time")]
 Budget = Annotated[

@@ -1,6 +1,6 @@
 """`securewatch.json` as it stands on disk: the settings that the older files have no home for."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field, PlainValidator, StrictBool, WithJsonSchema
 
@@ -17,6 +17,7 @@ from securewatch.config.files.kinds import (
     PositiveCount,
     refusal,
 )
+from securewatch.config.files.render_file import PolicyWord
 
 REASON_ACCEPTED = f"true, false, or a list of {', '.join(POLICY_WORDS)}"
 
@@ -36,29 +37,51 @@ RequireReason = Annotated[
 ]
 
 
-class OwnModel(FileModel):
-    """A part of our own file: misspelt keys are errors."""
+def _service_names(value: object) -> dict[str, str]:
+    """By service id or `slug.backend`; an object by slug (`{"acme-corp": {"backend": ...}}`) means the same."""
+    if not isinstance(value, dict):
+        raise refusal(NAMES_ACCEPTED)
+    names: dict[str, object] = {}
+    for key, name in value.items():
+        names.update({f"{key}.{kind}": one for kind, one in name.items()} if isinstance(name, dict) else {key: name})
+    if not all(isinstance(name, str) and name.strip() for name in names.values()):
+        raise refusal(NAMES_ACCEPTED)
+    return {key: str(name) for key, name in names.items()}
 
-    refuses_near_misses: ClassVar[bool] = True
+
+NAMES_ACCEPTED = "names by service id, by `slug.backend` and `slug.frontend`, or in an object by slug"
+ServiceNames = Annotated[
+    dict[str, str], PlainValidator(_service_names), WithJsonSchema({"type": "object", "description": NAMES_ACCEPTED})
+]
 
 
-class Probe(OwnModel):
+class Probe(FileModel):
     """How often and how long customers are looked at."""
 
-    dense_interval: Duration | None = Field(None, description="Between probes early in a watch. Default: 30_seconds.")
-    dense_duration: Duration | None = Field(None, description="How long probes are dense. Default: 1_hour.")
-    sparse_interval: Duration | None = Field(None, description="Between probes later. Default: 5_minutes.")
-    timeout: Duration | None = Field(
+    dense_interval: Annotated[Duration | None, GIVEN] = Field(
+        None, description="Between probes early in a watch. Default: 30_seconds."
+    )
+    dense_duration: Annotated[Duration | None, GIVEN] = Field(
+        None, description="How long probes are dense. Default: 1_hour."
+    )
+    sparse_interval: Annotated[Duration | None, GIVEN] = Field(
+        None, description="Between probes later. Default: 5_minutes."
+    )
+    timeout: Annotated[Duration | None, GIVEN] = Field(
         None, description="Longest wait for one answer, in real time. Default: 10_seconds."
     )
-    verification_interval: Duration | None = Field(
+    verification_interval: Annotated[Duration | None, GIVEN] = Field(
         None, description="Between samples of the verification. Default: 5_seconds."
     )
-    verification_samples: PositiveCount | None = Field(None, description="Samples a verification needs. Default: 20.")
-    baseline_samples: PositiveCount | None = Field(None, description="Samples taken before a deploy. Default: 20.")
+    verification_samples: Annotated[PositiveCount | None, GIVEN] = Field(
+        None, description="Samples a verification needs. Default: 20."
+    )
+    baseline_samples: Annotated[PositiveCount | None, GIVEN] = Field(
+        None, description="Samples taken before a deploy. Default: 20."
+    )
 
 
-class Approval(OwnModel):
+class Approval(FileModel):
     """Who must agree before deploys of a phase that needs approval."""
 
     count: PositiveCount = Field(1, description="Distinct people who must approve.")
@@ -67,17 +90,17 @@ class Approval(OwnModel):
     )
 
 
-class Freeze(OwnModel):
+class Freeze(FileModel):
     """A time in which nothing new starts. Rollbacks pass."""
 
     name: Name = Field(description="What it is for.")
     start: Instant = Field(description="First instant of the freeze.")
     end: Instant = Field(description="First instant after the freeze.")
-    policies: list[str] = Field(default_factory=list, description="Only customers of these policies.")
+    policies: list[PolicyWord] = Field(default_factory=list, description="Only customers of these policies.")
     customers: list[str] = Field(default_factory=list, description="Only these customers, by slug.")
 
 
-class SecurewatchFile(OwnModel):
+class SecurewatchFile(FileModel):
     """`config/securewatch.json`, optional: settings that the older files have no home for."""
 
     release_calendar: Annotated[ReleaseCalendar, GIVEN] = Field(
@@ -99,7 +122,7 @@ class SecurewatchFile(OwnModel):
     require_reason: RequireReason = Field(
         frozenset(), description="Policies whose customers need a `--reason`; true: all of them."
     )
-    service_names: dict[str, Name] = Field(
+    service_names: ServiceNames = Field(
         default_factory=dict,
         description="Names off the convention, by service id or `slug.backend`, `slug.frontend`.",
     )

@@ -64,7 +64,6 @@ class ReleasePolicy(FileModel):
 class ReleasePolicies(FileModel):
     """The four policies."""
 
-    refuses_near_misses: ClassVar[bool] = True
     demo: ReleasePolicy = Field(default_factory=ReleasePolicy, description="Demo environments.")
     startup: ReleasePolicy = Field(default_factory=ReleasePolicy, description="Startup customers.")
     standard: ReleasePolicy = Field(default_factory=ReleasePolicy, description="Standard customers.")
@@ -74,7 +73,6 @@ class ReleasePolicies(FileModel):
 class LifecyclePhase(FileModel):
     """One stage of a minor release."""
 
-    refuses_near_misses: ClassVar[bool] = True
     name: Name = Field(
         description="`demo_release` and the phases' long names reach customers; other stages are shown only."
     )
@@ -86,7 +84,6 @@ class LifecyclePhase(FileModel):
 class ReleaseLifecycle(FileModel):
     """The stages of a minor release, in their order."""
 
-    refuses_near_misses: ClassVar[bool] = True
     phases: list[LifecyclePhase] = Field(default_factory=list, description="The stages.")
 
 
@@ -115,7 +112,6 @@ class MinorReleasePoliciesFile(FileModel):
 class DeploymentPolicy(FileModel):
     """Which versions customers of one policy take, and when."""
 
-    refuses_near_misses: ClassVar[bool] = True
     deployment_source: Annotated[DeploymentSource | None, GIVEN] = Field(
         None, description="Which versions the policy allows; a customer's own source may only be stricter."
     )
@@ -134,7 +130,6 @@ class DeploymentPolicy(FileModel):
 class DeploymentPolicies(FileModel):
     """The four policies."""
 
-    refuses_near_misses: ClassVar[bool] = True
     demo: DeploymentPolicy = Field(default_factory=DeploymentPolicy, description="Demo environments.")
     startup: DeploymentPolicy = Field(default_factory=DeploymentPolicy, description="Startup customers.")
     standard: DeploymentPolicy = Field(default_factory=DeploymentPolicy, description="Standard customers.")
@@ -191,7 +186,6 @@ class MinorReleaseRules(FileModel):
 class DeploymentPoliciesFile(FileModel):
     """`config/deployment-policies.json`, optional. Without it every stable tag is supported."""
 
-    refuses_near_misses: ClassVar[bool] = True
     deployment_policies: DeploymentPolicies = Field(default_factory=DeploymentPolicies, description="The policies.")
     version_lifecycle: dict[str, VersionLifecycle] = Field(
         default_factory=dict, description="What is promised about each version, by tag."

@@ -8,6 +8,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 from securewatch.config import quantity
 from securewatch.config.files.kinds import (
     GIVEN,
+    BaseURL,
     Batches,
     Duration,
     FileModel,
@@ -47,8 +48,7 @@ BatchDelay = Annotated[
 class RenderConfiguration(FileModel):
     """How to reach Render, and how services are named."""
 
-    refuses_near_misses: ClassVar[bool] = True
-    api_endpoint: Annotated[Name | None, GIVEN] = Field(
+    api_endpoint: Annotated[BaseURL | None, GIVEN] = Field(
         None, description="Base URL of Render's API with `/v1`; `RENDER_HOST` and `--render-host` override it."
     )
     service_naming_convention: Annotated[Name | None, GIVEN] = Field(
@@ -75,7 +75,6 @@ class BatchConfiguration(FileModel):
 class Phase(FileModel):
     """One phase of a release."""
 
-    refuses_near_misses: ClassVar[bool] = True
     deployment_method: Annotated[DeploymentMethod | None, GIVEN] = Field(
         None, description="How deploys of the phase start; `scheduled_manual_with_approval` needs an approval each."
     )
@@ -95,7 +94,6 @@ class Phase(FileModel):
 class Phases(FileModel):
     """The four phases; one that no customer belongs to may be absent."""
 
-    refuses_near_misses: ClassVar[bool] = True
     demo: Annotated[Phase | None, GIVEN] = Field(None, description="Policy `demo`: day 0.")
     startup_early_access: Annotated[Phase | None, GIVEN] = Field(None, description="Policy `startup`: days 1 to 7.")
     standard_rollout: Annotated[Phase | None, GIVEN] = Field(None, description="Policy `standard`: days 8 to 21.")
@@ -105,7 +103,6 @@ class Phases(FileModel):
 class HealthEndpoints(FileModel):
     """Paths that every customer's backend answers."""
 
-    refuses_near_misses: ClassVar[bool] = True
     backend_health: Annotated[URLPath | None, GIVEN] = Field(None, description="Path of the health answer.")
     database_health: Annotated[URLPath | None, GIVEN] = Field(None, description="Path of the database's health answer.")
     version_info: Annotated[URLPath | None, GIVEN] = Field(None, description="Path of the version answer.")
@@ -114,7 +111,6 @@ class HealthEndpoints(FileModel):
 class HealthMonitoring(FileModel):
     """Where customers are probed, and the bar for *verified*."""
 
-    refuses_near_misses: ClassVar[bool] = True
     endpoints: HealthEndpoints = Field(default_factory=HealthEndpoints, description="Where customers are probed.")
     success_criteria: Annotated[dict[str, Any] | list[Any], GIVEN] = Field(
         default_factory=dict,
@@ -177,7 +173,6 @@ class CustomerMapping(FileModel):
 class EnvTemplates(FileModel):
     """Env vars that every customer's services have, with `${…}` placeholders."""
 
-    refuses_near_misses: ClassVar[bool] = True
     backend_env_vars: dict[str, str] = Field(default_factory=dict, description="Templates of the backend's env vars.")
     frontend_env_vars: dict[str, str] = Field(default_factory=dict, description="Templates of the frontend's env vars.")
 
@@ -185,7 +180,6 @@ class EnvTemplates(FileModel):
 class RenderDeploymentFile(FileModel):
     """`config/render-deployment.json`: phases, probes, triggers, services and env-var templates."""
 
-    refuses_near_misses: ClassVar[bool] = True
     render_configuration: RenderConfiguration = Field(
         default_factory=RenderConfiguration, description="How to reach Render, and how services are named."
     )

@@ -191,18 +191,13 @@ def _make_run() -> None:
         sqlite_where=sa.text("stage NOT IN ('done', 'failed', 'rolled_back', 'held', 'refused', 'superseded')"),
         postgresql_where=sa.text("stage NOT IN ('done', 'failed', 'rolled_back', 'held', 'refused', 'superseded')"),
     )
-    op.create_index(
-        "uq_run_exclusive",
-        "run",
-        ["slug"],
-        unique=True,
-        sqlite_where=sa.text(
-            "stage NOT IN ('done', 'failed', 'rolled_back', 'held', 'refused', 'superseded', 'watching')"
-        ),
-        postgresql_where=sa.text(
-            "stage NOT IN ('done', 'failed', 'rolled_back', 'held', 'refused', 'superseded', 'watching')"
-        ),
+    waiting = sa.text("stage IN ('queued', 'preflight')")
+    op.create_index("uq_run_waiting", "run", ["slug"], unique=True, sqlite_where=waiting, postgresql_where=waiting)
+    acting = sa.text(
+        "stage NOT IN ('done', 'failed', 'rolled_back', 'held', 'refused', 'superseded',"
+        " 'watching', 'queued', 'preflight')"
     )
+    op.create_index("uq_run_acting", "run", ["slug"], unique=True, sqlite_where=acting, postgresql_where=acting)
 
 
 def _make_effect() -> None:

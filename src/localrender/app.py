@@ -1,0 +1,44 @@
+"""The platform as an ASGI application: Render's API under /v1, the admin API under /admin."""
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from localrender.answers import APIError, error_answer
+from localrender.gate import Gate
+from localrender.platform import Platform
+from localrender.routes import (
+    admin,
+    admin_services,
+    custom_domains,
+    deploys,
+    env_vars,
+    events,
+    postgres,
+    services,
+    workspace,
+)
+
+_ROUTERS = (services, deploys, env_vars, custom_domains, workspace, events, postgres, admin, admin_services)
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """Make the application of a platform.
+
+    Args:
+        platform: started before the first request and closed after the last, by whoever made it.
+    """
+    app = FastAPI(title="localrender", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.platform = platform
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    app.add_exception_handler(APIError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_middleware(Gate, platform=platform)
+    return app
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if isinstance(error, APIError):
+        return error_answer(error.status, error.message)
+    assert isinstance(error, HTTPException)
+    return error_answer(error.status_code, str(error.detail).lower())

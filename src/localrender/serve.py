@@ -1,0 +1,174 @@
+"""Runs a platform as a server on loopback: makes the hosts, databases, clock and key, and ends them all again."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from localrender.app import create_app
+from localrender.apps import ProcessHost
+from localrender.clock import Clock, FileClock, RealClock, write_clock_file
+from localrender.database import EmbeddedPostgres
+from localrender.hosting import AppHost
+from localrender.inprocess import InProcessHost
+from localrender.model import Options
+from localrender.platform import Platform
+from localrender.seed import World, read_world
+from localrender.vendor import create_vendor_repo, read_snapshot
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `localrender up` was asked for.
+
+    Attributes:
+        port: 0 for a free one.
+        key: the API key; None makes one.
+        rate: how fast the clock file that is written runs; None writes none.
+        clock_file: the clock file to write (with a rate) or to follow (without).
+        config_folder: whose customers to seed; None for the five.
+        extra_customers: synthetic customers to add.
+        processes: whether applications are processes.
+        databases: whether customers have real databases.
+        data: where everything is kept; None for a temporary folder that is removed.
+    """
+
+    port: int = 0
+    key: str | None = None
+    rate: float | None = None
+    clock_file: Path | None = None
+    config_folder: Path | None = None
+    extra_customers: int = 0
+    processes: bool = True
+    databases: bool = True
+    data: Path | None = None
+    options: Options | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the platform is: what a client needs to reach it."""
+
+    base_url: str
+    key: str
+    repo: Path
+    clock_file: Path | None
+    config_folder: Path | None
+
+    def environment(self) -> dict[str, str]:
+        """The env vars that point the product at this platform."""
+        env = {"RENDER_HOST": self.base_url, "RENDER_API_KEY": self.key, "SECUREWATCH_REPO": str(self.repo)}
+        if self.clock_file is not None:
+            env["SECUREWATCH_CLOCK_FILE"] = str(self.clock_file)
+        if self.config_folder is not None:
+            env["SECUREWATCH_CONFIG_DIR"] = str(self.config_folder)
+        return env
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the signals to `serve`, so that everything is cleaned up before the program ends."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+async def serve(wanted: Wanted, ready: Callable[[Running], None]) -> None:
+    """Run the platform until SIGINT or SIGTERM, then end every child and remove what was temporary.
+
+    Args:
+        wanted: how.
+        ready: called once, when it answers.
+
+    Raises:
+        SeedUnreadable, ClockFileUnreadable, DatabaseFailed, GitFailed, BuildFailed, StartFailed, OSError.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    starting = loop.create_task(_run(wanted, ready, stop))
+    stopping = loop.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await starting
+
+
+async def _run(wanted: Wanted, ready: Callable[[Running], None], stop: asyncio.Event) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        data = wanted.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localrender-")))
+        data.mkdir(parents=True, exist_ok=True)
+        clock, clock_file = _clock(wanted, data)
+        repo = data / "vendor"
+        if not (repo / ".git").exists():
+            await asyncio.to_thread(create_vendor_repo, repo)
+        key = wanted.key or f"rnd_{secrets.token_urlsafe(24)}"
+        world = read_world(wanted.config_folder, key, extra_customers=wanted.extra_customers)
+        if wanted.databases:
+            world = await stack.enter_async_context(_databases(world))
+        host: AppHost = ProcessHost(repo, data / "apps") if wanted.processes else InProcessHost(read_snapshot(repo))
+        platform = Platform(host, clock, world, wanted.options)
+        stack.push_async_callback(platform.close)
+        await platform.start()
+        async with serving(create_app(platform), wanted.port) as origin:
+            ready(Running(f"{origin}/v1", key, repo, clock_file, wanted.config_folder))
+            await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application on loopback; gives its origin, such as `http://127.0.0.1:41234`.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = Server(config)
+        listener.listen(config.backlog)
+        task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+def _clock(wanted: Wanted, data: Path) -> tuple[Clock, Path | None]:
+    path = wanted.clock_file
+    if wanted.rate is not None:
+        path = path or data / "clock.json"
+        write_clock_file(path, wanted.rate)
+    return (RealClock(), None) if path is None else (FileClock(path), path)
+
+
+@contextlib.asynccontextmanager
+async def _databases(world: World) -> AsyncIterator[World]:
+    cluster = EmbeddedPostgres()
+    await cluster.start()
+    try:
+        urls = {one.slug: await cluster.create_database(one.slug.replace("-", "_")) for one in world.customers}
+        yield replace(world, database_urls=urls)
+    finally:
+        await cluster.stop()

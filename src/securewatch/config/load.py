@@ -1,0 +1,105 @@
+"""Reads the files of the configuration folder into one Fleet, or says all that is wrong at once. Never writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from securewatch.config.files.checking import CheckedFile, check_file
+from securewatch.config.files.customers_file import CustomersFile
+from securewatch.config.files.own_file import SecurewatchFile
+from securewatch.config.files.policy_files import DeploymentPoliciesFile, MinorReleasePoliciesFile
+from securewatch.config.files.reading import RawFile, read_raw
+from securewatch.config.files.render_file import RenderDeploymentFile
+from securewatch.config.fleet import ConfigWarning, Fleet
+from securewatch.config.folder import (
+    CUSTOMERS_FILE,
+    DEPLOYMENT_POLICIES_FILE,
+    OWN_FILE,
+    RELEASE_POLICIES_FILE,
+    RENDER_FILE,
+    find_config_dir,
+)
+from securewatch.config.merge import Files, merge_fleet
+from securewatch.core.errors import ConfigError, Problem
+
+__all__ = ["find_config_dir", "load_fleet"]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    render: CheckedFile[RenderDeploymentFile]
+    customers: CheckedFile[CustomersFile]
+    release_policies: CheckedFile[MinorReleasePoliciesFile]
+    deployment_policies: CheckedFile[DeploymentPoliciesFile]
+    own: CheckedFile[SecurewatchFile]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong in the files, each by itself."""
+        return tuple(problem for file in self._all for problem in file.problems)
+
+    @property
+    def warnings(self) -> tuple[ConfigWarning, ...]:
+        """What deserves a look in the files, each by itself."""
+        return tuple(warning for file in self._all for warning in file.warnings)
+
+    @property
+    def _all(self) -> tuple[CheckedFile[Any], ...]:
+        return self.render, self.customers, self.release_policies, self.deployment_policies, self.own
+
+
+def load_fleet(config_dir: Path) -> Fleet:
+    """The fleet of the folder: three files that must be there and two that may.
+
+    Customers whose files disagree or who share something are held (`Customer.held`, `Fleet.problems`). Raises
+    ConfigError with every problem of every file at once: SW101 without the folder, SW103 where a file is not JSON (at
+    its line and column), SW102 otherwise. No value that may be a secret is shown.
+    """
+    folder = find_config_dir(config_dir, config_dir)
+    raws = {
+        name: read_raw(folder, name, is_required=name in (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE))
+        for name in (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE, DEPLOYMENT_POLICIES_FILE, OWN_FILE)
+    }
+    checked = _Checked(
+        check_file(raws[RENDER_FILE], RenderDeploymentFile),
+        check_file(raws[CUSTOMERS_FILE], CustomersFile),
+        check_file(raws[RELEASE_POLICIES_FILE], MinorReleasePoliciesFile),
+        check_file(raws[DEPLOYMENT_POLICIES_FILE], DeploymentPoliciesFile),
+        check_file(raws[OWN_FILE], SecurewatchFile),
+    )
+    files = _usable(checked, list(raws.values()))
+    fleet, problems = merge_fleet(folder, files)
+    if problems:
+        raise _refusal(problems, is_broken=False)
+    return fleet
+
+
+def _usable(checked: _Checked, raws: Sequence[RawFile]) -> Files:
+    """The files' models. Raises ConfigError where one has problems or a required one is missing."""
+    render, customers, releases = checked.render.model, checked.customers.model, checked.release_policies.model
+    if checked.problems or render is None or customers is None or releases is None:
+        raise _refusal(checked.problems, is_broken=any(raw.is_broken for raw in raws))
+    policies, own = checked.deployment_policies, checked.own
+    return Files(
+        render=render,
+        customers=customers,
+        release_policies=releases,
+        deployment_policies=policies.model or DeploymentPoliciesFile(),
+        own=own.model or SecurewatchFile(),
+        has_deployment_policies=policies.model is not None,
+        names={Path(raw.name).name: raw.name for raw in raws},
+        warnings=checked.warnings,
+    )
+
+
+def _refusal(problems: Sequence[Problem], *, is_broken: bool) -> ConfigError:
+    unique = tuple(dict.fromkeys(problems))
+    count = "a problem" if len(unique) == 1 else f"{len(unique)} problems"
+    return ConfigError(
+        "SW103" if is_broken else "SW102",
+        f"the configuration has {count}",
+        why="; ".join(str(one) for one in unique[:3]) + ("; ..." if len(unique) > 3 else ""),
+        fix="correct the files, then `securewatch config check`",
+        problems=unique,
+    )

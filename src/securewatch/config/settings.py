@@ -1,0 +1,295 @@
+"""The settings of one process: flags, environment, `.env`, defaults. The only reader of the environment.
+
+What stands in the files of `config/` is the business of `load.py`; of these only `api_endpoint` is a setting too.
+"""
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from securewatch.config import quantity
+from securewatch.config.address import DEFAULT_HOST, is_loopback, is_url, masked_url, parse_host
+from securewatch.config.folder import CONFIG_FOLDER, find_config_dir, find_config_dir_above
+from securewatch.core.errors import ConfigError
+
+VARIABLES = {
+    "render_host": "RENDER_HOST",
+    "api_key": "RENDER_API_KEY",
+    "workspace": "RENDER_WORKSPACE",
+    "config_dir": "SECUREWATCH_CONFIG_DIR",
+    "repo": "SECUREWATCH_REPO",
+    "database_url": "SECUREWATCH_DATABASE_URL",
+    "clock_file": "SECUREWATCH_CLOCK_FILE",
+    "actor": "SECUREWATCH_ACTOR",
+    "secret_key": "SECUREWATCH_SECRET_KEY",
+    "secret_key_file": "SECUREWATCH_SECRET_KEY_FILE",
+    "http_timeout_seconds": "SECUREWATCH_HTTP_TIMEOUT",
+    "grace_seconds": "SECUREWATCH_GRACE",
+}
+"""Each setting and its environment variable; a flag has the setting's own name."""
+
+SECRET_PREFIX = "SECUREWATCH_SECRET_"  # noqa: S105 (a prefix of names, not a secret)
+STATE_FOLDER = ".securewatch"
+HTTP_TIMEOUT_SECONDS = 10.0
+GRACE_SECONDS = 300.0
+_SECONDS_MAX = 86_400.0
+_NAME_LENGTH_MAX = 200
+_PROGRAM_VARIABLES = (
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "all_proxy"),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting with its final value; `origins` tells for each where it is from: flag, env, .env or default.
+
+    Paths are absolute. `repo` is a path or a URL. `state_dir` holds what belongs to the state database: its key file,
+    locks and audit head. Secrets never show in the repr. `config_dir` may not exist where no folder was found.
+    """
+
+    render_host: str
+    api_key: SecretStr | None
+    workspace: str | None
+    config_dir: Path
+    repo: str = field(repr=False)
+    database_url: str = field(repr=False)
+    state_dir: Path
+    clock_file: Path | None
+    actor: str
+    secret_key: SecretStr | None
+    secret_key_file: Path | None
+    http_timeout_seconds: float
+    grace_seconds: float
+    origins: Mapping[str, str]
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+
+    def host_for(self, api_endpoint: str | None) -> str:
+        """Render's base URL: the setting, else the files' `api_endpoint`, else the default."""
+        return api_endpoint if api_endpoint and self.origins["render_host"] == "default" else self.render_host
+
+    def customer_secret(self, slug: str, key: str) -> str | None:
+        """The value of `SECUREWATCH_SECRET_<SLUG>_<KEY>`, or None where it is absent or blank.
+
+        Raises ConfigError (SW109) for a value with a `${...}`, which must never reach Render.
+        """
+        name = secret_variable(slug, key)
+        secret = self.secrets.get(name)
+        if secret is None or not secret.get_secret_value().strip():
+            return None
+        if "${" in secret.get_secret_value():
+            raise unusable(name, "a value in which no ${...} is left over")
+        return secret.get_secret_value()
+
+
+def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the flags (by the settings' names; None: not given), the environment, `.env` and the defaults.
+
+    `environ` is by default the process's. `.env` is read in the project folder, the parent of the configuration folder,
+    else in `cwd`, and never overrides the environment. Raises ConfigError: SW101 for a configuration folder that was
+    named and is not there, SW109 for an unusable value (never shown where it may be secret), SW108 for a clock file
+    beside a Render that is not on this machine.
+    """
+    values = _Values(flags, cwd, os.environ if environ is None else environ)
+    project, config_dir = values.project, values.config_dir
+    render_host = _host(values)
+    clock_file = values.path("clock_file")
+    if clock_file is not None and not is_loopback(render_host):
+        raise _clock_refused(render_host)
+    database_url = values.text("database_url") or f"sqlite+aiosqlite:///{project / STATE_FOLDER / 'state.db'}"
+    return Settings(
+        render_host=render_host,
+        api_key=_api_key(values),
+        workspace=_name(values, "workspace"),
+        config_dir=config_dir,
+        repo=_repository(values),
+        database_url=database_url,
+        state_dir=_state_dir(database_url, cwd) or project / STATE_FOLDER,
+        clock_file=clock_file,
+        actor=_name(values, "actor") or _system_user(),
+        secret_key=_secret(values.text("secret_key")),
+        secret_key_file=values.path("secret_key_file"),
+        http_timeout_seconds=_seconds(values, "http_timeout_seconds", HTTP_TIMEOUT_SECONDS),
+        grace_seconds=_seconds(values, "grace_seconds", GRACE_SECONDS),
+        origins={name: values.origin(name) for name in VARIABLES} | {"state_dir": values.origin("database_url")},
+        secrets=values.secrets(),
+    )
+
+
+def secret_variable(slug: str, key: str) -> str:
+    """The name of the environment variable that holds a customer's secret for an env var of its services."""
+    return SECRET_PREFIX + f"{slug}_{key}".upper().replace("-", "_")
+
+
+def program_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What programs that we start may see of the environment (by default the process's): no key and no secret of ours.
+
+    Variables that redirect git (`GIT_DIR` and the like, set inside git's hooks) stay out too.
+    """
+    source = os.environ if environ is None else environ
+    return {name: source[name] for name in _PROGRAM_VARIABLES if name in source}
+
+
+def unusable(name: str, accepted: str) -> ConfigError:
+    """The error of a setting whose value cannot be used (SW109); it never shows the value."""
+    return ConfigError(
+        "SW109",
+        f"{name} has an unusable value",
+        why=f"accepted: {accepted}",
+        fix="correct it, or leave it out for its default; `securewatch config show` lists what is in force",
+    )
+
+
+class _Values:
+    """The given values by setting, and where each is from. A blank one is refused; a blank key is none."""
+
+    def __init__(self, flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str]) -> None:
+        self._flags = {name: str(value) for name, value in flags.items() if value is not None}
+        self._environ, self._cwd, self._dotenv = environ, cwd, dict[str, str]()
+        named = self._named_config_dir()
+        found = named or find_config_dir_above(cwd)
+        self.project = found.parent if found else cwd.absolute()
+        self._dotenv = _read_dotenv(self.project / ".env")
+        self.config_dir = found or self._named_config_dir() or self.project / CONFIG_FOLDER
+
+    def origin(self, name: str) -> str:
+        """Where the value of a setting is from: flag, env, .env or default."""
+        sources = (("flag", self._flags, name), ("env", self._environ, VARIABLES[name]))
+        for label, source, key in (*sources, (".env", self._dotenv, VARIABLES[name])):
+            if key in source:
+                return label
+        return "default"
+
+    def text(self, name: str) -> str | None:
+        """The value of a setting without outer blanks, or None where nobody gave one. Raises ConfigError (SW109)."""
+        sources = {"flag": self._flags, "env": self._environ, ".env": self._dotenv}
+        origin = self.origin(name)
+        if origin == "default":
+            return None
+        key = name if origin == "flag" else VARIABLES[name]
+        value = sources[origin][key].strip()
+        if value or name == "api_key":
+            return value or None
+        raise unusable(self.label(name), "a value that is not blank")
+
+    def label(self, name: str) -> str:
+        """How a person knows the setting: by its flag or its variable."""
+        return f"--{name.replace('_', '-')}" if self.origin(name) == "flag" else VARIABLES[name]
+
+    def path(self, name: str) -> Path | None:
+        """The value as an absolute path: from `.env` it is relative to the project folder, else to the current one."""
+        text = self.text(name)
+        return None if text is None else self.absolute(name, text)
+
+    def absolute(self, name: str, text: str) -> Path:
+        """The text as an absolute path, from the folder to which values of its origin are relative."""
+        base = self.project if self.origin(name) == ".env" else self._cwd.absolute()
+        try:
+            return Path(os.path.normpath(base / Path(text).expanduser()))
+        except (RuntimeError, ValueError) as error:
+            raise unusable(self.label(name), "a path") from error
+
+    def secrets(self) -> dict[str, SecretStr]:
+        """The customers' secrets by variable."""
+        merged = {**self._dotenv, **self._environ}
+        ours = VARIABLES.values()
+        return {
+            name: SecretStr(value)
+            for name, value in merged.items()
+            if name.startswith(SECRET_PREFIX) and name not in ours
+        }
+
+    def _named_config_dir(self) -> Path | None:
+        named = self.path("config_dir") if self.origin("config_dir") != "default" else None
+        return None if named is None else find_config_dir(self._cwd, named)
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    """The variables of the file, taken literally; none where there is no file."""
+    if not path.is_file():
+        return {}
+    try:
+        found = dotenv_values(path, interpolate=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unusable(str(path), f"a readable file of NAME=value lines ({type(error).__name__})") from error
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _host(values: _Values) -> str:
+    text = values.text("render_host")
+    if text is None:
+        return DEFAULT_HOST
+    try:
+        return parse_host(text)
+    except ValueError as error:
+        raise unusable(values.label("render_host"), str(error)) from error
+
+
+def _api_key(values: _Values) -> SecretStr | None:
+    text = values.text("api_key")
+    if text is not None and not (text.isascii() and text.isprintable() and " " not in text):
+        raise unusable(values.label("api_key"), "a key of printable ASCII characters, without blanks")
+    return _secret(text)
+
+
+def _secret(text: str | None) -> SecretStr | None:
+    return None if text is None else SecretStr(text)
+
+
+def _name(values: _Values, name: str) -> str | None:
+    text = values.text(name)
+    if text is not None and (not text.isprintable() or len(text) > _NAME_LENGTH_MAX):
+        raise unusable(values.label(name), f"a printable text of at most {_NAME_LENGTH_MAX} characters")
+    return text
+
+
+def _repository(values: _Values) -> str:
+    text = values.text("repo") or "."
+    if text.startswith("-"):
+        raise unusable(values.label("repo"), "a path or a URL of a git repository")
+    return text if is_url(text) else str(values.absolute("repo", text))
+
+
+def _seconds(values: _Values, name: str, default: float) -> float:
+    """A number of seconds above 0, plain or with a unit as people type it (`10`, `10s`, `5m`)."""
+    text = values.text(name)
+    if text is None:
+        return default
+    try:
+        seconds = float(text) if text[-1].isdigit() else quantity.parse_short_duration(text).total_seconds()
+    except ValueError:
+        seconds = 0.0
+    if not (isfinite(seconds) and 0 < seconds <= _SECONDS_MAX):
+        raise unusable(values.label(name), f"seconds above 0 and at most {_SECONDS_MAX:g}, such as 10, 10s or 5m")
+    return seconds
+
+
+def _state_dir(database_url: str, cwd: Path) -> Path | None:
+    """The folder of the database's file; None where it is no file."""
+    scheme, _, rest = database_url.partition(":///")
+    if not scheme.startswith("sqlite") or not rest:
+        return None
+    return Path(os.path.normpath(cwd.absolute() / rest.partition("?")[0])).parent
+
+
+def _system_user() -> str:
+    """The operating system's name of who runs this, taken on trust (design: interface, who is acting)."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+def _clock_refused(render_host: str) -> ConfigError:
+    return ConfigError(
+        "SW108",
+        "a clock file is for rehearsals only",
+        why=f"{VARIABLES['clock_file']} is set and Render is {masked_url(render_host)}, which is not on this machine",
+        fix=f"unset {VARIABLES['clock_file']}, or set RENDER_HOST to the local platform",
+    )

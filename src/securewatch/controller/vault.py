@@ -1,0 +1,44 @@
+"""The env values of runs at rest, for effects. The only place between the encrypted store and a request to Render."""
+
+from collections.abc import Mapping
+
+from securewatch.core.clock import Clock
+from securewatch.deploy.model import Effect
+from securewatch.store import sealed
+from securewatch.store.box import SecretBox
+from securewatch.store.database import Database
+
+
+class StoredVault:
+    """Implements the vault that effects use over sealed rows."""
+
+    def __init__(self, database: Database, box: SecretBox, *, clock: Clock) -> None:
+        self._database = database
+        self._box = box
+        self._clock = clock
+
+    def fingerprint(self, value: str) -> str:
+        """A keyed fingerprint, safe to show."""
+        return self._box.fingerprint(value)
+
+    async def wanted(self, effect: Effect) -> Mapping[str, str | None]:
+        """The values that the run's plan writes to the effect's service."""
+        return await self._open(effect, sealed.WRITE)
+
+    async def backup(self, effect: Effect) -> Mapping[str, str | None]:
+        """The values that the service had before the run."""
+        return await self._open(effect, sealed.BACKUP)
+
+    async def keep_backup(self, effect: Effect, values: Mapping[str, str]) -> None:
+        """Encrypt and keep the service's values as they are now; a backup that exists already stands."""
+        async with self._database.write("backup") as tx:
+            slot = sealed.Slot(purpose=sealed.BACKUP, run_id=effect.run_id, service_id=effect.service_id)
+            if await sealed.open_values(tx, self._box, **slot) is None:
+                await sealed.seal_values(tx, self._box, values=dict(values), at=self._clock.now(), **slot)
+
+    async def _open(self, effect: Effect, purpose: str) -> Mapping[str, str | None]:
+        async with self._database.read() as tx:
+            found = await sealed.open_values(
+                tx, self._box, purpose=purpose, run_id=effect.run_id, service_id=effect.service_id
+            )
+        return found or {}

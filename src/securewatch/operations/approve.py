@@ -1,0 +1,88 @@
+"""Say yes or no to the plan of one customer's deploy. Whether an answer counts is decided where the gates are."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from securewatch.core.errors import NotFound, UsageError
+from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deps import Deps
+from securewatch.operations.start import bind, note
+from securewatch.store import approvals, plans, runs
+from securewatch.store.approvals import Approval
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One person's answer, as they give it. `plan` is a prefix of the plan's hash, empty for the open plan."""
+
+    slug: str
+    version: str
+    granted: bool
+    comment: str = ""
+    plan: str = ""
+
+
+async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
+    """Record the answer of this process's actor to the customer's open deploy.
+
+    Raises NotFound (SW206) where nothing asks for an approval, UsageError (SW413) where this actor's would not count.
+    """
+    customer = deps.fleet.find_customer(answer.slug)
+    database = await deps.existing_database()
+    if database is None:
+        raise _nothing_open(customer.slug, answer.version)
+    box, now, actor = deps.box(create=True), deps.clock.now(), deps.settings.actor
+    async with database.write("answer") as tx:
+        await bind(deps, tx, None)
+        run = await runs.latest_run(tx, customer.slug, kinds=(RunKind.DEPLOY,))
+        if run is None or run.stage is not Stage.QUEUED or run.version != answer.version:
+            raise _nothing_open(customer.slug, answer.version)
+        if not run.plan_hash.startswith(answer.plan):
+            raise _nothing_open(customer.slug, f"{answer.version} with the plan {answer.plan}")
+        plan = await plans.load_plan(tx, run.plan_hash)
+        rules = plan.customer(customer.slug).gates if plan is not None else None
+        if rules is None or not rules.needs_approval:
+            raise UsageError("SW413", f"a deploy to {customer.slug} needs no approval", fix="just run it")
+        _refuse_uncounted(run, rules.approvers, actor)
+        given = await approvals.add_approval(
+            tx,
+            Approval(
+                plan_hash=run.plan_hash,
+                slug=customer.slug,
+                actor=actor,
+                at=now,
+                expires_at=now + timedelta(seconds=rules.approval_expires_seconds),
+                comment=answer.comment,
+                granted=answer.granted,
+            ),
+        )
+        action = "approval.granted" if answer.granted else "approval.refused"
+        await note(deps, tx, box, run, action, {"comment": answer.comment, "version": run.version})
+    return given, run
+
+
+def _refuse_uncounted(run: Run, approvers: tuple[str, ...], actor: str) -> None:
+    """An answer that could never count is refused at once, so that nobody waits for nothing (I9)."""
+    if actor == run.requested_by:
+        raise UsageError(
+            "SW413",
+            f"{actor} asked for this deploy and cannot answer for it",
+            why="the one who asks and the one who approves must be two people",
+            fix="let somebody else approve: SECUREWATCH_ACTOR names who acts",
+        )
+    if approvers and actor not in approvers:
+        raise UsageError(
+            "SW413",
+            f"{actor} is no approver of this policy",
+            why=f"its approvers are {', '.join(approvers)}",
+            fix="let one of them approve, or name more approvers in config/minor-release-policies.json",
+        )
+
+
+def _nothing_open(slug: str, version: str) -> NotFound:
+    return NotFound(
+        "SW206",
+        f"no deploy of {version} to {slug} waits for an approval",
+        why="approvals are bound to a plan, which is made when the deploy is asked for",
+        fix=f"securewatch deploy-customer --version {version} --customer {slug}",
+    )

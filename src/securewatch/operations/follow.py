@@ -1,0 +1,119 @@
+"""Follow one run until it is verified, ends, or waits for something; carry it on where no other controller lives."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from securewatch.controller.controller import Controller
+from securewatch.core.errors import ExitCode, SecurewatchError, SignInNeeded
+from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deps import Deps
+from securewatch.operations.engine import make_controller, save_rates
+from securewatch.operations.explain import load_status
+from securewatch.operations.status import CustomerStatus
+
+RETRY_LOCK_SECONDS = 1.0
+"""Real seconds between two tries of a follower to take the controller lock over."""
+
+
+@dataclass(frozen=True)
+class FollowOptions:
+    """How long to follow: to verified or to the end of the watch; and whether gates are waited at."""
+
+    until_watched: bool = False
+    waits_at_gates: bool = False
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Where following ended. `watch_stops` says that the watch goes on only when some controller runs."""
+
+    status: CustomerStatus
+    exit_code: ExitCode
+    watch_stops: bool
+    trouble: SecurewatchError | None = None
+
+
+Watcher = Callable[[CustomerStatus, SecurewatchError | None], None]
+"""Told of the state, and of a neighbour that makes trouble, about twice a second."""
+
+
+async def follow(deps: Deps, run: Run, options: FollowOptions, watcher: Watcher) -> Followed:
+    """Follow a run to where the options say. Cancelling it stops the following, not the work."""
+    lock = deps.lock
+    try:
+        while True:
+            if lock.try_acquire(f"securewatch {run.kind} of {run.slug}", since=deps.clock.now()):
+                return await _carry_on(deps, run, options, watcher)
+            status = await load_status(deps, run.id)
+            watcher(status, None)
+            if (code := exit_code_of(status, options)) is not None:
+                return Followed(status, code, watch_stops=False)
+            await pause_real_seconds(RETRY_LOCK_SECONDS)
+    finally:
+        lock.release()
+
+
+async def _carry_on(deps: Deps, run: Run, options: FollowOptions, watcher: Watcher) -> Followed:
+    """Be the controller until the run is where the options say."""
+    plan_owner = (await load_status(deps, run.id)).owner_id
+    controller = await make_controller(deps, plan_owner, only_run=run.id)
+    seen: list[CustomerStatus] = []
+
+    async def is_done() -> bool:
+        status = await load_status(deps, run.id, decisions=controller.decisions)
+        seen[:] = [status]
+        watcher(status, controller.troubles.get(run.id))
+        return _code(controller, status, options) is not None
+
+    try:
+        await controller.run(is_done)
+    finally:
+        await save_rates(deps)
+    status = seen[0]
+    code = _code(controller, status, options)
+    stops = status.run.stage is Stage.WATCHING
+    return Followed(status, code or ExitCode.DONE, watch_stops=stops, trouble=controller.troubles.get(run.id))
+
+
+def _code(controller: Controller, status: CustomerStatus, options: FollowOptions) -> ExitCode | None:
+    """Without a key that Render accepts this process gets no further."""
+    is_locked_out = isinstance(controller.troubles.get(status.run.id), SignInNeeded)
+    return ExitCode.SIGN_IN if is_locked_out else exit_code_of(status, options)
+
+
+def exit_code_of(status: CustomerStatus, options: FollowOptions) -> ExitCode | None:
+    """The exit code where following ends here; None where it goes on (design: interface, exit codes; behaviour)."""
+    run, waiting = status.run, status.waiting_on
+    if run.stage.is_terminal:
+        return _of_terminal(run)
+    if run.stage is Stage.WATCHING:
+        return None if options.until_watched else ExitCode.DONE
+    if waiting is None or options.waits_at_gates:
+        return None
+    if waiting.is_gate or waiting.code == "SW403":
+        return ExitCode.WAITING
+    is_stuck_in_queue = waiting.code == "SW502" and waiting.person
+    return ExitCode.NEEDS_HUMAN if is_stuck_in_queue else None
+
+
+def _of_terminal(run: Run) -> ExitCode:
+    asked = run.kind is RunKind.ROLLBACK or run.trigger == "customer request"
+    codes = {
+        Stage.DONE: ExitCode.DONE,
+        Stage.ROLLED_BACK: ExitCode.DONE if asked else ExitCode.ROLLED_BACK,
+        Stage.FAILED: ExitCode.FAILED,
+        Stage.HELD: ExitCode.NEEDS_HUMAN,
+        Stage.SUPERSEDED: ExitCode.CONFLICT,
+        Stage.REFUSED: ExitCode.CONFLICT if run.code == "SW412" else ExitCode.FAILED,
+    }
+    return codes[run.stage]
+
+
+async def pause_real_seconds(seconds: float) -> None:
+    """Wait real seconds: for another process, not for product time."""
+    never = asyncio.Event()
+    try:
+        await asyncio.wait_for(never.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,129 @@
+"""What was deployed: Render's list of a customer's deploys beside our own records, and the customers with their versions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from securewatch.config.fleet import Customer
+from securewatch.core.ids import ServiceID
+from securewatch.deploy.model import Run, ServiceKind
+from securewatch.deploy.plan import expected_services
+from securewatch.deps import Deps
+from securewatch.operations.plan import BOTH
+from securewatch.operations.status import status_word
+from securewatch.render import deploys
+from securewatch.render.budget import Priority
+from securewatch.store import releases, runs
+
+RUNS_MAX = 200
+
+
+@dataclass(frozen=True)
+class DeployRow:
+    """One deploy on Render; `tag` is the vendor's tag at its commit, `run_id` ours where we made it."""
+
+    kind: ServiceKind
+    service_id: str
+    deploy_id: str
+    status: str
+    trigger: str
+    commit: str
+    tag: str
+    created_at: datetime | None
+    finished_at: datetime | None
+    run_id: str
+
+
+@dataclass(frozen=True)
+class CustomerRow:
+    """One customer and what it runs as far as is recorded; `status` is empty where nothing was ever deployed."""
+
+    slug: str
+    name: str
+    policy: str
+    phase: str
+    backend: str
+    frontend: str
+    status: str
+    since: datetime | None
+    held: str
+
+
+async def list_deployments(
+    deps: Deps, slug: str, *, kinds: tuple[ServiceKind, ...] = BOTH, limit: int = 10
+) -> list[DeployRow]:
+    """The newest `limit` deploys of each service, newest first. Raises NotFound, SignInNeeded, the gateway's errors."""
+    customer = deps.fleet.find_customer(slug)
+    ours = await _made_by_us(deps, customer.slug)
+    tags = {tag.commit: tag.name for tag in reversed(await deps.repository.list_tags())}
+    rows = []
+    for expected in expected_services(deps.fleet, customer, kinds):
+        found = await deploys.fetch_deploys(
+            await deps.client(), ServiceID(expected.service_id), limit=limit, priority=Priority.CLI
+        )
+        for one in found:
+            commit = one.commit.id if one.commit else ""
+            rows.append(
+                DeployRow(
+                    kind=expected.kind,
+                    service_id=expected.service_id,
+                    deploy_id=one.id,
+                    status=str(one.status),
+                    trigger=one.trigger or "",
+                    commit=commit,
+                    tag=tags.get(commit, ""),
+                    created_at=one.created_at,
+                    finished_at=one.finished_at,
+                    run_id=ours.get(one.id, ""),
+                )
+            )
+    return rows
+
+
+async def _made_by_us(deps: Deps, slug: str) -> Mapping[str, str]:
+    return {
+        deploy_id: run.id
+        for run in await load_runs(deps, slug)
+        for one in run.progress
+        for deploy_id in (one.deploy_id, one.back_deploy_id)
+        if deploy_id
+    }
+
+
+async def load_runs(deps: Deps, slug: str, *, limit: int = RUNS_MAX) -> list[Run]:
+    """The customer's runs, newest first; none where there is no state yet."""
+    database = await deps.existing_database()
+    if database is None:
+        return []
+    async with database.read() as tx:
+        return list(await runs.runs_of(tx, slug, limit))
+
+
+async def list_customers(deps: Deps) -> list[CustomerRow]:
+    """Every customer of the configuration, with what the records say it runs."""
+    current: dict[tuple[str, ServiceKind], releases.Release] = {}
+    latest: Mapping[str, Run] = {}
+    database = await deps.existing_database()
+    if database is not None:
+        async with database.read() as tx:
+            current = {(one.slug, one.service_kind): one for one in await releases.current_releases(tx)}
+            latest = await runs.latest_runs(tx)
+    return [_row(deps, customer, current, latest.get(slug)) for slug, customer in deps.fleet.customers.items()]
+
+
+def _row(
+    deps: Deps, customer: Customer, current: Mapping[tuple[str, ServiceKind], releases.Release], run: Run | None
+) -> CustomerRow:
+    backend = current.get((customer.slug, ServiceKind.BACKEND))
+    frontend = current.get((customer.slug, ServiceKind.FRONTEND))
+    return CustomerRow(
+        slug=customer.slug,
+        name=customer.name,
+        policy=customer.policy,
+        phase=deps.fleet.phase_of(customer).short_name,
+        backend=backend.version if backend else "",
+        frontend=frontend.version if frontend else "",
+        status=str(status_word(run, None)) if run else "",
+        since=backend.since if backend else None,
+        held=customer.held[0] if customer.held else "",
+    )

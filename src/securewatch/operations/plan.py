@@ -1,0 +1,264 @@
+"""Plan one customer's deploy: every pre-deployment check, and the plan that dry run, approval and execution speak of.
+
+Reads only; nothing is written anywhere (see `start.py` for what is).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from securewatch.config.fleet import Customer
+from securewatch.core.errors import Conflict, ConfigError, NotFound, Refused, SecurewatchError
+from securewatch.deploy.facts import Expected, Finding, ServiceFacts, check_service, hard
+from securewatch.deploy.model import Plan, RunKind, ServiceKind
+from securewatch.deploy.plan import EnvPlan, Planning, Target, expected_services, plan_deploy, plan_env, with_fingerprints
+from securewatch.deploy.survey import fetch_facts
+from securewatch.deps import Deps
+from securewatch.operations.isolation import KEY, find_shared
+from securewatch.operations.owner import find_owner
+from securewatch.render.budget import Priority
+from securewatch.store import meta
+from securewatch.versions.git import Tag
+from securewatch.versions.policy import check_version_policy
+
+BOTH = (ServiceKind.BACKEND, ServiceKind.FRONTEND)
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """What a person asks for. `timeout_seconds` is product time; None takes the policy's."""
+
+    slug: str
+    version: str
+    kinds: tuple[ServiceKind, ...] = BOTH
+    kind: RunKind = RunKind.DEPLOY
+    force: bool = False
+    reason: str = ""
+    timeout_seconds: float | None = None
+    redeploy: bool = False
+    all_env: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """One pre-deployment check as people see it. `state` is ok, warning or forced."""
+
+    name: str
+    detail: str
+    state: str = "ok"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with the checks behind it. `values` hold env values by service id: never printed, sealed when kept."""
+
+    request: DeployRequest
+    customer: Customer
+    plan: Plan
+    checks: tuple[Check, ...]
+    is_there: bool
+    from_version: str
+    values: Mapping[str, Mapping[str, str]] = field(repr=False)
+    database_prints: Mapping[str, str] = field(repr=False)
+
+
+async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
+    """Check everything and make the plan.
+
+    Raises NotFound for a customer, tag or service that does not exist, SignInNeeded, ConfigError for a held customer,
+    Conflict for a moved tag, Refused where a hard check, or a soft one without `force`, says no.
+    """
+    customer = deps.fleet.find_customer(request.slug)
+    refuse_held(deps, customer)
+    checks: list[Check] = []
+    tag = await deps.repository.resolve(request.version)
+    await _refuse_moved(deps, tag)
+    checks.append(Check("version tag", f"{tag.name} is {tag.commit[:12]}"))
+    owner_id = await find_owner(deps)
+    checks.append(Check("Render API key", f"accepted for {owner_id}"))
+    expected = expected_services(deps.fleet, customer, request.kinds)
+    facts = await fetch_all(deps, expected)
+    checks += _check_services(customer, expected, facts, owner_id)
+    prints = await _check_isolation(deps, customer, facts, checks)
+    from_version = await _version_of(deps, facts)
+    checks += await _check_policy(deps, customer, request, tag, from_version)
+    env = _plan_env(deps, customer, request, facts)
+    planning = Planning(deps.fleet, customer, owner_id, from_version, tuple(_notes(deps, customer, request)))
+    target = Target(
+        kind=request.kind,
+        version=tag.name,
+        commit=tag.commit,
+        redeploy=request.redeploy,
+        timeout_seconds=request.timeout_seconds,
+    )
+    plan = plan_deploy(planning, target, facts=facts, env=env)
+    return Planned(
+        request=request,
+        customer=customer,
+        plan=plan,
+        checks=tuple(checks),
+        is_there=await _is_there(deps, plan, facts),
+        from_version=from_version,
+        values={one.service_id: env[one.kind].values for one in facts},
+        database_prints=prints,
+    )
+
+
+def refuse_held(deps: Deps, customer: Customer) -> None:
+    """Raise ConfigError where the files hold the customer: they disagree, or two customers share something."""
+    if not customer.held:
+        return
+    ours = [one for one in deps.fleet.problems if one.slug == customer.slug]
+    raise ConfigError(
+        ours[0].code if ours else "SW105",
+        f"{customer.slug} is held: {customer.held[0]}",
+        why="the configuration does not say safely which services are this customer's own",
+        fix="correct the files; `securewatch config check` shows every problem",
+        problems=ours,
+    )
+
+
+async def fetch_all(deps: Deps, expected: Sequence[Expected]) -> tuple[ServiceFacts, ...]:
+    """The facts of several services side by side. Raises NotFound (SW305) where Render has no such service."""
+    client = await deps.client()
+    found = await asyncio.gather(*(fetch_facts(client, one, priority=Priority.CLI) for one in expected))
+    missing = [one for one in found if isinstance(one, Finding)]
+    if missing:
+        raise NotFound(missing[0].code, missing[0].what, why="it was deleted, or the id is wrong", fix=missing[0].fix)
+    return tuple(one for one in found if isinstance(one, ServiceFacts))
+
+
+def refuse(findings: Sequence[Finding], *, forced: bool = False) -> None:
+    """Raise Refused for the first finding that stops the deploy, naming all of them."""
+    stopping = [one for one in findings if not one.is_warning and not (one.is_soft and forced)]
+    if not stopping:
+        return
+    first = stopping[0]
+    others = "; ".join(one.what for one in stopping[1:])
+    fix = first.fix or ("add --force with a --reason to go on all the same" if first.is_soft else "")
+    raise Refused(first.code, first.what, why=f"also: {others}" if others else "a pre-deployment check says no", fix=fix)
+
+
+def _check_services(
+    customer: Customer, expected: Sequence[Expected], facts: Sequence[ServiceFacts], owner_id: str
+) -> list[Check]:
+    findings = [
+        finding
+        for one, fact in zip(expected, facts, strict=True)
+        for finding in check_service(one, fact, owner_id, customer.slug)
+    ]
+    refuse(hard(findings))
+    names = ", ".join(f"{one.service_id} ({one.name})" for one in facts)
+    warnings = [Check("service", one.what, "warning") for one in findings if one.is_warning]
+    return [
+        Check("services", f"the customer's own: {names}"),
+        Check("autodeploy", "off"),
+        *warnings,
+    ]
+
+
+async def _check_isolation(
+    deps: Deps, customer: Customer, facts: Sequence[ServiceFacts], checks: list[Check]
+) -> Mapping[str, str]:
+    url = next((one.env[KEY] for one in facts if KEY in one.env), None)
+    findings, prints = await find_shared(deps, customer, url)
+    refuse(findings)
+    checks.append(Check("isolation", "no service, domain or database is shared with another customer"))
+    return prints
+
+
+async def _refuse_moved(deps: Deps, tag: Tag) -> None:
+    """A tag that was planned with before must still be the same commit (S4)."""
+    database = await deps.existing_database()
+    if database is None:
+        return
+    async with database.read() as tx:
+        before = await meta.get_meta(tx, f"tag:{tag.name}")
+    if before is not None and before != tag.commit:
+        raise Conflict(
+            "SW412",
+            f"tag {tag.name} moved since it was first planned with",
+            why=f"it was {before[:12]}, the repository now says {tag.commit[:12]}",
+            fix="put the tag back, or release the new commit under a new version",
+        )
+
+
+async def _version_of(deps: Deps, facts: Sequence[ServiceFacts]) -> str:
+    """The tag at the commit that is live now; empty where there is none."""
+    live = next((one.live.commit for one in facts if one.live is not None and one.live.commit), None)
+    if live is None:
+        return ""
+    return next((tag.name for tag in await deps.repository.list_tags() if tag.commit == live), "")
+
+
+async def _check_policy(
+    deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, from_version: str
+) -> list[Check]:
+    found = check_version_policy(deps.fleet, customer, tag.name, current_version=from_version or None)
+    broken = [Finding(one.code, one.message, is_soft=one.soft) for one in found if not one.ok]
+    if request.kind is RunKind.DEPLOY:
+        refuse(broken, forced=request.force)
+    if deps.fleet.needs_reason(customer) and not request.reason:
+        raise Refused(
+            "SW417",
+            f"{customer.slug}'s policy asks for a reason",
+            why=f"policy {customer.policy} has require_reason",
+            fix='add --reason "..."',
+        )
+    forced = [Check("policy", one.what, "forced") for one in broken]
+    return forced or [Check("policy", f"{customer.policy} allows {tag.name}")]
+
+
+def _plan_env(
+    deps: Deps, customer: Customer, request: DeployRequest, facts: Sequence[ServiceFacts]
+) -> dict[ServiceKind, EnvPlan]:
+    box, templates, planned = deps.box(), deps.fleet.templates, {}
+    phase = deps.fleet.phase_of(customer)
+    for one in facts:
+        known = {
+            "DEPLOYMENT_VERSION": request.version,
+            "DEPLOYMENT_PHASE": phase.name,
+            "CUSTOMER_SLUG": customer.slug,
+            "RENDER_SERVICE_ID": one.service_id,
+        }
+        ours = templates.backend if one.kind is ServiceKind.BACKEND else templates.frontend
+        env = plan_env(
+            ours,
+            one,
+            known,
+            lambda key: deps.settings.customer_secret(customer.slug, key),
+            write_all=request.all_env,
+        )
+        refuse(env.findings)
+        planned[one.kind] = with_fingerprints(env, one, box.fingerprint)
+    return planned
+
+
+def _notes(deps: Deps, customer: Customer, request: DeployRequest) -> list[str]:
+    phase = deps.fleet.phase_of(customer)
+    days = deps.fleet.calendar.get(phase.name)
+    if request.kind is not RunKind.DEPLOY or days is None or days.last_day == 0:
+        return []
+    return [f"ahead of the release calendar: {phase.short_name} is due on days {days.first_day} to {days.last_day}"]
+
+
+async def _is_there(deps: Deps, plan: Plan, facts: Sequence[ServiceFacts]) -> bool:
+    """Whether every service asked for runs the version already: Render's live commit, and what the service itself says."""
+    if plan.kind is not RunKind.DEPLOY or plan.redeploy:
+        return False
+    if any(one.live is None or one.live.commit != plan.commit for one in facts):
+        return False
+    from securewatch.deploy.looks import target_of
+
+    prober, customer = await deps.prober(), plan.customers[0]
+    for service in customer.services:
+        answer = await prober.version(target_of(customer, service), plan.version, plan.commit)
+        if answer.state not in ("match", "not_reported"):
+            return False
+    return True
+
+
+def error_of(problem: Mapping[str, str]) -> SecurewatchError:
+    """The error of a problem that preflight recorded."""
+    kinds: dict[str, type[SecurewatchError]] = {"SW412": Conflict, "SW305": NotFound}
+    return kinds.get(problem["code"], Refused)(problem["code"], problem["what"], fix=problem.get("fix", ""))

@@ -1,0 +1,203 @@
+"""Take a customer back to the recorded good pair, because a person asks for it."""
+
+from dataclasses import dataclass, replace
+
+from securewatch.config.fleet import Customer
+from securewatch.controller.load import ROLLBACK
+from securewatch.core.errors import NeedsHuman, NotFound, Refused
+from securewatch.deploy.facts import ServiceFacts, check_service
+from securewatch.deploy.model import EffectState, GoodDeploy, Run, RunKind, ServiceKind, Stage
+from securewatch.deploy.plan import EnvPlan, Planning, Target, expected_services, plan_deploy
+from securewatch.deps import Deps
+from securewatch.operations.owner import find_owner
+from securewatch.operations.plan import BOTH, DeployRequest, Planned, fetch_all, refuse, refuse_held
+from securewatch.operations.start import bind, new_run, note, refuse_paused
+from securewatch.render import deploys
+from securewatch.core.ids import ServiceID
+from securewatch.render.budget import Priority
+from securewatch.render.models import Deploy, DeployStatus
+from securewatch.store import audit, effects, inbox, plans, runs
+
+CANDIDATES_MAX = 5
+
+
+@dataclass(frozen=True)
+class RollbackRequest:
+    """What a person asks for. `to` names deploys on Render, where the recorded pair is not meant or there is none."""
+
+    slug: str
+    kinds: tuple[ServiceKind, ...] = BOTH
+    reason: str = ""
+    force: bool = False
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RollbackStarted:
+    """The run to follow; None where the customer is at its good pair already, and `note` says so."""
+
+    run: Run | None
+    note: str = ""
+
+
+async def start_rollback(deps: Deps, request: RollbackRequest, *, is_dry: bool = False) -> RollbackStarted:
+    """Ask for the rollback; whoever holds the controller lock carries it out.
+
+    Raises NeedsHuman (SW602) with the candidates where nothing is recorded, Refused (SW417) without a needed reason.
+    """
+    customer = deps.fleet.find_customer(request.slug)
+    refuse_held(deps, customer)
+    if deps.fleet.needs_reason(customer) and not request.reason:
+        raise Refused("SW417", f"{customer.slug}'s policy asks for a reason", fix='add --reason "..."')
+    owner_id = await find_owner(deps)
+    facts = await fetch_all(deps, expected_services(deps.fleet, customer, request.kinds))
+    _check_identity(deps, customer, request, facts, owner_id)
+    if request.to:
+        return await _start_named(deps, customer, request, facts, is_dry=is_dry)
+    run = await _latest(deps, customer)
+    if run is None:
+        raise await _nothing_recorded(deps, customer, facts, "this tool never deployed to it")
+    if run.stage in (Stage.ROLLED_BACK, Stage.FAILED, Stage.REFUSED) or _is_at_good(run, facts):
+        return RollbackStarted(None, _already(customer, run))
+    await _refuse_spent(deps, customer, run, facts)
+    if not is_dry:
+        await _ask(deps, run, request, owner_id)
+    return RollbackStarted(run, _targets(run))
+
+
+def _check_identity(
+    deps: Deps, customer: Customer, request: RollbackRequest, facts: tuple[ServiceFacts, ...], owner_id: str
+) -> None:
+    """The services must be the customer's own; autodeploy does not stop a rollback, it is checked after it."""
+    expected = expected_services(deps.fleet, customer, request.kinds)
+    found = [one for each, fact in zip(expected, facts, strict=True) for one in check_service(each, fact, owner_id, customer.slug)]
+    refuse([one for one in found if one.code in ("SW408", "SW415")])
+
+
+async def _latest(deps: Deps, customer: Customer) -> Run | None:
+    """The customer's latest run that brought a version or took one back."""
+    database = await deps.existing_database()
+    if database is None:
+        return None
+    async with database.read() as tx:
+        return await runs.latest_run(tx, customer.slug, kinds=(RunKind.DEPLOY, RunKind.ROLLBACK))
+
+
+def _is_at_good(run: Run, facts: tuple[ServiceFacts, ...]) -> bool:
+    """Whether every service is at its recorded good deploy, so that there is nothing to take back."""
+    if not run.good or run.stage.is_forward:
+        return False
+    targets = {one.kind: one.deploy_id for one in run.good}
+    return all(one.live is not None and one.live.id == targets.get(one.kind) for one in facts)
+
+
+def _already(customer: Customer, run: Run) -> str:
+    return f"{customer.slug} is at its last good deploy already ({run.stage.value.replace('_', ' ')} {run.version})"
+
+
+def _targets(run: Run) -> str:
+    return ", ".join(f"{one.kind} to {one.deploy_id} ({one.version or 'version not recorded'})" for one in run.good)
+
+
+async def _refuse_spent(deps: Deps, customer: Customer, run: Run, facts: tuple[ServiceFacts, ...]) -> None:
+    """One attempt per run: after a failed rollback, or with an unknown outcome, a person says where to go."""
+    if run.stage is not Stage.HELD:
+        if run.stage is Stage.SUPERSEDED:
+            raise await _nothing_recorded(deps, customer, facts, "the last run was superseded")
+        return
+    database = await deps.database()
+    async with database.read() as tx:
+        found = await effects.effects_of(tx, run.id)
+    unknown = any(one.state is EffectState.NEEDS_HUMAN for one in found.values())
+    if unknown or run.code in ("SW601", "SW604", "SW602"):
+        raise await _nothing_recorded(deps, customer, facts, f"the last run is held: {run.detail}")
+
+
+async def _ask(deps: Deps, run: Run, request: RollbackRequest, owner_id: str) -> None:
+    database, box, now = await deps.database(), deps.box(create=True), deps.clock.now()
+    async with database.write("ask rollback") as tx:
+        await bind(deps, tx, owner_id)
+        await refuse_paused(tx)
+        if await inbox.pending(tx, run.slug):
+            return
+        reason = request.reason or "asked for by " + deps.settings.actor
+        await inbox.put(tx, inbox.Request(now, deps.settings.actor, ROLLBACK, run.slug, {"reason": reason}))
+        await audit.append(
+            tx,
+            box,
+            at=now,
+            actor=deps.settings.actor,
+            action="rollback.requested",
+            slug=run.slug,
+            run_id=run.id,
+            plan_hash=run.plan_hash,
+            detail={"reason": reason, "force": request.force},
+        )
+
+
+async def _nothing_recorded(
+    deps: Deps, customer: Customer, facts: tuple[ServiceFacts, ...], why: str
+) -> NeedsHuman:
+    lines = []
+    for fact in facts:
+        for deploy in (await _candidates(deps, fact))[:CANDIDATES_MAX]:
+            commit = deploy.commit.id[:12] if deploy.commit else "no commit"
+            lines.append(f"{fact.kind} {deploy.id} ({commit}, {deploy.created_at:%Y-%m-%d %H:%M} UTC)")
+    candidates = "; ".join(lines) or "Render lists none that was live"
+    return NeedsHuman(
+        "SW602",
+        f"there is no recorded deploy of {customer.slug} to go back to",
+        why=f"{why}; candidates: {candidates}",
+        fix=f"choose: securewatch rollback-customer --customer {customer.slug} --to DEPLOY [--to DEPLOY]",
+    )
+
+
+async def _candidates(deps: Deps, fact: ServiceFacts) -> list[Deploy]:
+    found = await deploys.fetch_deploys(await deps.client(), ServiceID(fact.service_id), priority=Priority.CLI)
+    return [one for one in found if one.status is DeployStatus.DEACTIVATED]
+
+
+async def _start_named(
+    deps: Deps, customer: Customer, request: RollbackRequest, facts: tuple[ServiceFacts, ...], *, is_dry: bool
+) -> RollbackStarted:
+    """A run of its own that takes the named services to the named deploys; env vars stay as they are."""
+    good = [await _named(deps, fact, request.to) for fact in facts]
+    wanted = [one for one in good if one is not None]
+    missing = set(request.to) - {one.deploy_id for one in wanted}
+    if missing:
+        raise NotFound(
+            "SW206",
+            f"{customer.slug} has no deploy {', '.join(sorted(missing))} that was live",
+            fix=f"securewatch list-deployments --customer {customer.slug}",
+        )
+    if all(fact.live is not None and fact.live.id in request.to for fact in facts):
+        return RollbackStarted(None, f"{customer.slug} is at {', '.join(request.to)} already")
+    named = tuple(fact for fact in facts if any(one.kind is fact.kind for one in wanted))
+    owner_id = facts[0].owner_id
+    env = {fact.kind: EnvPlan((), (), {}) for fact in named}
+    target = Target(RunKind.ROLLBACK, "", "")
+    plan = plan_deploy(Planning(deps.fleet, customer, owner_id), target, facts=named, env=env)
+    note_ = ", ".join(f"{one.kind} to {one.deploy_id}" for one in wanted)
+    if is_dry:
+        return RollbackStarted(None, f"would take {note_}")
+    asked = DeployRequest(customer.slug, "", kind=RunKind.ROLLBACK, force=request.force, reason=request.reason)
+    planned = Planned(asked, customer, plan, (), False, "", {}, {})
+    database, box = await deps.database(), deps.box(create=True)
+    async with database.write("start rollback") as tx:
+        await bind(deps, tx, owner_id)
+        await refuse_paused(tx)
+        plan = await plans.save_plan(tx, plan, at=deps.clock.now(), actor=deps.settings.actor)
+        run = replace(await new_run(deps, tx, plan, planned), good=tuple(wanted), trigger="customer request")
+        run = await runs.add_run(tx, run)
+        await note(deps, tx, box, run, "rollback.requested", {"to": list(request.to), "reason": request.reason})
+    return RollbackStarted(run, note_)
+
+
+async def _named(deps: Deps, fact: ServiceFacts, ids: tuple[str, ...]) -> GoodDeploy | None:
+    found = next((one for one in await _candidates(deps, fact) if one.id in ids), None)
+    if found is None:
+        return None
+    commit = found.commit.id if found.commit else None
+    tags = await deps.repository.list_tags()
+    version = next((tag.name for tag in tags if tag.commit == commit), None)
+    return GoodDeploy(fact.kind, fact.service_id, found.id, commit, version)

@@ -1,0 +1,40 @@
+"""Run the controller, and only it, until it is told to stop."""
+
+import asyncio
+from collections.abc import Callable
+
+from securewatch.deps import Deps
+from securewatch.operations.engine import make_controller, save_rates
+from securewatch.operations.follow import RETRY_LOCK_SECONDS, pause_real_seconds
+from securewatch.operations.owner import find_owner
+from securewatch.operations.start import bind
+
+Tell = Callable[[str], None]
+
+
+async def serve(deps: Deps, tell: Tell) -> None:
+    """Wait for the controller lock, naming its holder, then move every customer until cancelled."""
+    owner_id = await find_owner(deps)
+    database = await deps.database()
+    deps.box(create=True)
+    async with database.write("bind") as tx:
+        await bind(deps, tx, owner_id)
+    lock, named = deps.lock, ""
+    while not lock.try_acquire("securewatch serve", since=deps.clock.now()):
+        holder = lock.holder() or ""
+        if holder and holder != named:
+            tell(f"waiting for the controller lock, held by {holder}")
+            named = holder
+        await pause_real_seconds(RETRY_LOCK_SECONDS)
+    try:
+        tell(f"the controller runs (pid lock {lock.path}); Ctrl-C ends it, the work resumes with the next one")
+        controller = await make_controller(deps, owner_id)
+        await controller.run(_never)
+    finally:
+        await save_rates(deps)
+        lock.release()
+
+
+async def _never() -> bool:
+    await asyncio.sleep(0)
+    return False

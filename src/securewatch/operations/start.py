@@ -1,0 +1,145 @@
+"""Begin a run: commit the plan, its sealed values and the row that the controller moves. Sends nothing to Render."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from securewatch.core.errors import Conflict, ShutGate
+from securewatch.deploy.model import Plan, Run, RunKind, Stage
+from securewatch.deps import Deps
+from securewatch.operations.isolation import KIND
+from securewatch.operations.plan import Planned
+from securewatch.store import audit, identity, meta, plans, runs, sealed
+from securewatch.store.box import SecretBox
+from securewatch.store.database import Tx
+
+
+async def start_run(deps: Deps, planned: Planned) -> Run:
+    """The run that brings the plan about: a new one, or the unfinished one of the same plan (that is crash recovery).
+
+    Raises Conflict (SW410) while another deploy of the customer is unfinished, Conflict (SW414) where the state belongs
+    to another Render or clock, ShutGate (SW403) while everything is paused.
+    """
+    database, box, now = await deps.database(), deps.box(create=True), deps.clock.now()
+    async with database.write("start") as tx:
+        await bind(deps, tx, planned.plan.customers[0].owner_id)
+        await refuse_paused(tx)
+        unfinished = await _unfinished(tx, planned.plan, now)
+        if unfinished is not None:
+            return unfinished
+        plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
+        if planned.request.kind is RunKind.DEPLOY:
+            await meta.set_meta(tx, f"tag:{plan.version}", plan.commit)
+        for slug, print_ in planned.database_prints.items():
+            await identity.save_identity(tx, slug, kind=KIND, fingerprint=print_, at=now)
+        run = await runs.add_run(tx, await new_run(deps, tx, plan, planned))
+        for service_id, values in planned.values.items():
+            slot = sealed.Slot(purpose=sealed.WRITE, run_id=run.id, service_id=service_id)
+            await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
+        await _journal(deps, tx, box, run)
+    return run
+
+
+async def bind(deps: Deps, tx: Tx, owner_id: str | None) -> None:
+    """Check that the state belongs to this Render, owner and clock; noted at the first use. Raises Conflict (SW414)."""
+    settings = deps.settings
+    await meta.bind_installation(
+        tx, host=settings.render_host, owner=owner_id, clock_file=settings.clock_file is not None
+    )
+
+
+async def refuse_paused(tx: Tx) -> None:
+    """Raise ShutGate (SW403) while the kill switch is on."""
+    pause = await meta.pause_of(tx)
+    if pause is not None:
+        raise ShutGate(
+            "SW403",
+            "everything is paused",
+            why=f"{pause.actor} paused it at {pause.at:%Y-%m-%d %H:%M} UTC" + (f": {pause.reason}" if pause.reason else ""),
+            fix="securewatch resume --all",
+        )
+
+
+async def new_run(deps: Deps, tx: Tx, plan: Plan, planned: Planned) -> Run:
+    """A fresh run of the plan, of the customer's next generation."""
+    request, now, slug = planned.request, deps.clock.now(), planned.customer.slug
+    generation = await runs.next_generation(tx, slug)
+    return Run(
+        id=f"{slug}-{generation}",
+        plan_hash=plan.hash,
+        slug=slug,
+        kind=plan.kind,
+        generation=generation,
+        attempt=1,
+        version=plan.version,
+        commit=plan.commit,
+        stage=Stage.QUEUED,
+        since=now,
+        requested_by=deps.settings.actor,
+        requested_at=now,
+        force=request.force,
+        reason=request.reason,
+    )
+
+
+async def _unfinished(tx: Tx, plan: Plan, now: datetime) -> Run | None:
+    """The customer's unfinished run, if it is of this plan; a proven one that is only watched makes way for another."""
+    slug = plan.customers[0].slug
+    for run in await runs.open_runs(tx):
+        if run.slug != slug:
+            continue
+        if run.stage is Stage.WATCHING and (run.version != plan.version or plan.redeploy or plan.kind is not run.kind):
+            await _supersede(tx, run, plan, now)
+            continue
+        if run.plan_hash == plan.hash or await _is_same(tx, run, plan):
+            return run
+        raise Conflict(
+            "SW410",
+            f"another {run.kind} of {slug} is unfinished: {run.version or 'a rollback'}, {run.stage.value}",
+            why=f"{run.requested_by} asked for it at {run.requested_at:%Y-%m-%d %H:%M} UTC",
+            fix=f"securewatch why --customer {slug}, or take it back: securewatch rollback-customer --customer {slug}",
+        )
+    return None
+
+
+async def _is_same(tx: Tx, run: Run, plan: Plan) -> bool:
+    """Whether the unfinished run brings the same version to the same services, whatever its env vars were then."""
+    other = await plans.load_plan(tx, run.plan_hash)
+    if other is None or (run.kind, run.version, run.commit) != (plan.kind, plan.version, plan.commit):
+        return False
+    return _services(other) == _services(plan)
+
+
+def _services(plan: Plan) -> list[str]:
+    return [service.service_id for service in plan.customers[0].services]
+
+
+async def _supersede(tx: Tx, run: Run, plan: Plan, now: datetime) -> None:
+    ended = replace(
+        run, stage=Stage.SUPERSEDED, finished_at=now, detail=f"the watch ended early: {plan.kind} {plan.version} began"
+    )
+    await runs.update_run(tx, ended, expected_epoch=run.epoch)
+
+
+async def _journal(deps: Deps, tx: Tx, box: SecretBox, run: Run) -> None:
+    detail: dict[str, Any] = {"version": run.version, "commit": run.commit, "generation": run.generation}
+    if run.reason:
+        detail["reason"] = run.reason
+    await note(deps, tx, box, run, f"{run.kind}.requested", detail)
+    if run.force:
+        await note(deps, tx, box, run, "force.used", {"reason": run.reason})
+
+
+async def note(deps: Deps, tx: Tx, box: SecretBox, run: Run, action: str, detail: dict[str, Any]) -> None:
+    """Append what this actor did about a run to the audit log."""
+    await audit.append(
+        tx,
+        box,
+        at=deps.clock.now(),
+        actor=deps.settings.actor,
+        action=action,
+        slug=run.slug,
+        run_id=run.id,
+        plan_hash=run.plan_hash,
+        detail=detail,
+    )

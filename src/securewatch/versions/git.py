@@ -1,0 +1,257 @@
+"""The vendor's git repository: its tags and their commits. The only file that runs git; it reads only.
+
+Tags of a URL come from `git ls-remote`, which asks the repository itself each time; a bare mirror in the cache folder
+adds only dates. Every git runs without a shell, a terminal, a prompt, hooks or a pager, in a process group of its own,
+with an environment that holds none of our secrets (`config.settings.program_environment`).
+"""
+
+import asyncio
+import contextlib
+import difflib
+import hashlib
+import os
+import re
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from securewatch.config.address import is_url, masked_url
+from securewatch.config.settings import program_environment
+from securewatch.core.errors import Conflict, NotFound, Rejected, Retryable, SecurewatchError
+from securewatch.versions.version import Version, find_version, malformed, shown
+
+TIMEOUT_SECONDS = 30.0
+_HARMLESS = ("--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.askPass=")
+_FORMAT = "%00".join(f"%({field})" for field in ("refname", "objectname", "objecttype", "creatordate:unix"))
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--prune", "--filter=blob:none")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TAG_NAME = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,200}(?<![/.])")
+_TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """One tag: `commit` in full; `annotated` where it has an author of its own; `created_at` in UTC where it is known.
+
+    `version` is None where the name is no semantic version. A repository read through a URL may not tell dates.
+    """
+
+    name: str
+    commit: str
+    annotated: bool
+    version: Version | None
+    created_at: datetime | None = None
+
+
+class TagMoved(Conflict):
+    """The tag points at another commit than the one that was planned."""
+
+
+class VendorRepository:
+    """The repository at a path (a checkout, a folder inside one, or a bare one) or at a URL.
+
+    Nothing is read before the first call. Every call raises Rejected (SW205) where the repository cannot be read and
+    Retryable (SW205) where it does not answer within `timeout_seconds` (real seconds).
+    """
+
+    def __init__(
+        self,
+        path_or_url: str | Path,
+        cache_dir: Path,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._source = str(path_or_url)
+        self._cache_dir = cache_dir
+        self._timeout_seconds = timeout_seconds
+        self._environ = program_environment() if environ is None else dict(environ)
+
+    def __repr__(self) -> str:
+        return f"VendorRepository({self.shown_source!r})"
+
+    @property
+    def shown_source(self) -> str:
+        """The path or URL, without a password."""
+        return masked_url(self._source)
+
+    async def list_tags(self) -> list[Tag]:
+        """Every tag that leads to a commit: versions first, the newest first; then the others by name."""
+        tags = await self._read_tags(with_dates=True)
+        versions = sorted((one for one in tags if one.version), key=_version_of, reverse=True)
+        return versions + sorted((one for one in tags if not one.version), key=lambda tag: tag.name)
+
+    async def resolve(self, tag: str) -> Tag:
+        """The tag of exactly that name, as the repository has it now.
+
+        Raises NotFound (SW203) for a tag that is not there and UsageError (SW204) for a text that is neither a tag of
+        the repository nor a version; both offer the nearest names.
+        """
+        if not _TAG_NAME.fullmatch(tag):
+            raise malformed(tag)
+        tags = await self._read_tags(with_dates=False)
+        found = next((one for one in tags if one.name == tag), None)
+        if found is None:
+            raise _unknown(tag, tags, self.shown_source)
+        return found
+
+    async def _read_tags(self, *, with_dates: bool) -> list[Tag]:
+        if not is_url(self._source):
+            return await self._read_path()
+        tags = await self._read_url()
+        dates = await self._fetch_dates() if with_dates else {}
+        return [
+            Tag(one.name, one.commit, one.annotated, one.version, dates.get((one.name, one.commit))) for one in tags
+        ]
+
+    async def _read_path(self) -> list[Tag]:
+        path = Path(self._source).expanduser()
+        if not path.is_dir():
+            raise self._unreadable("it is no folder on this machine, and no URL")
+        return await self._tags_in(("-C", str(path.absolute())))
+
+    async def _tags_in(self, where: Sequence[str]) -> list[Tag]:
+        listed = await self._git(*where, "for-each-ref", f"--format={_FORMAT}", _TAGS)
+        rows = [line.split("\0") for line in listed.splitlines()]
+        peeled = await self._peel(where, [row[0] for row in rows])
+        return [
+            _tag(ref, commit, annotated=kind == "tag", created=created)
+            for (ref, _, kind, created), commit in zip(rows, peeled, strict=True)
+            if commit is not None
+        ]
+
+    async def _peel(self, where: Sequence[str], refs: Sequence[str]) -> list[str | None]:
+        """The commit behind each ref, through tags of tags; None where there is none (a tag of a file or a tree)."""
+        if not refs:
+            return []
+        asked = "".join(f"{ref}^{{commit}}\n" for ref in refs)
+        answer = await self._git(*where, "cat-file", "--batch-check=%(objectname)", feed=asked)
+        found = [line if _COMMIT.fullmatch(line) else None for line in answer.splitlines()]
+        if len(found) != len(refs):
+            raise self._unreadable("git answered for another number of tags than asked")
+        return found
+
+    async def _read_url(self) -> list[Tag]:
+        listed = await self._git("ls-remote", "--quiet", "--tags", "--", self._source)
+        commits: dict[str, str] = {}
+        annotated: set[str] = set()
+        for line in listed.splitlines():
+            commit, _, ref = line.partition("\t")
+            name = ref.removesuffix("^{}")
+            if not _COMMIT.fullmatch(commit) or not name.startswith(_TAGS):
+                raise self._unreadable("git listed something that is no tag")
+            if name != ref or name not in commits:
+                commits[name] = commit
+            if name != ref:
+                annotated.add(name)
+        return [_tag(ref, commit, annotated=ref in annotated) for ref, commit in commits.items()]
+
+    async def _fetch_dates(self) -> Mapping[tuple[str, str], datetime | None]:
+        """When the tags were made, from the mirror; none where it cannot be brought up to date: dates only decorate."""
+        mirror = self._cache_dir / f"{hashlib.sha256(self._source.encode()).hexdigest()[:16]}.git"
+        where = ("--git-dir", str(mirror.absolute()))
+        try:
+            mirror.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await self._git(*where, "init", "--quiet", "--bare", "--template=")
+            await self._git(*where, *_FETCH, "--", self._source, f"+{_TAGS}*:{_TAGS}*")
+            return {(one.name, one.commit): one.created_at for one in await self._tags_in(where)}
+        except (OSError, SecurewatchError):
+            return {}
+
+    async def _git(self, *arguments: str, feed: str = "") -> str:
+        """What one git prints. Raises Rejected or Retryable (SW205)."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "git",
+                *_HARMLESS,
+                *arguments,
+                stdin=PIPE if feed else DEVNULL,
+                stdout=PIPE,
+                stderr=PIPE,
+                env={**self._environ, **_QUIET},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._unreadable(f"git cannot be started ({type(error).__name__})") from error
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                out, err = await process.communicate(feed.encode("utf-8", "surrogateescape") if feed else None)
+        except TimeoutError as error:
+            raise Retryable(
+                "SW205",
+                f"the vendor's repository {self.shown_source} did not answer",
+                why=f"git was stopped after {self._timeout_seconds:g} s",
+                fix="try again, or look at the network and at SECUREWATCH_REPO",
+            ) from error
+        finally:
+            await _end(process)
+        if process.returncode != 0:
+            raise self._unreadable(self._reason(err))
+        return out.decode("utf-8", "surrogateescape")
+
+    def _reason(self, stderr: bytes) -> str:
+        """The last thing git complained of, on one line and without a password."""
+        lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+        telling = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines or ["git said nothing"]
+        text = telling[0].replace(self._source, self.shown_source)
+        return "".join(mark for mark in masked_url(text) if mark.isprintable())[:300]
+
+    def _unreadable(self, why: str) -> Rejected:
+        return Rejected(
+            "SW205",
+            f"the vendor's repository {self.shown_source} cannot be read",
+            why=why,
+            fix="point SECUREWATCH_REPO at the repository (a path or a URL) and try `git ls-remote --tags` on it",
+        )
+
+
+_QUIET = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+"""No prompts; no transport that runs programs (`ext::`); no replaced objects, which Render would not see."""
+
+
+def ensure_unmoved(tag: Tag, commit: str) -> None:
+    """Check that the tag still points at the planned commit (S4). Raises TagMoved (SW412) with both commits."""
+    if tag.commit != commit:
+        raise TagMoved(
+            "SW412",
+            f"tag {tag.name} moved since it was planned",
+            why=f"planned {commit[:7]}, the repository now says {tag.commit[:7]}",
+            fix="find out who moved it; if the new commit is meant, make a new plan (it needs a new approval)",
+        )
+
+
+def _tag(ref: str, commit: str, *, annotated: bool, created: str = "") -> Tag:
+    name = ref.removeprefix(_TAGS)
+    made = datetime.fromtimestamp(int(created), UTC) if created else None
+    return Tag(name, commit, annotated, find_version(name), made)
+
+
+def _version_of(tag: Tag) -> Version:
+    assert tag.version is not None
+    return tag.version
+
+
+def _unknown(asked: str, tags: Sequence[Tag], source: str) -> SecurewatchError:
+    near = tuple(difflib.get_close_matches(asked, [one.name for one in tags], n=3, cutoff=0.6))
+    if find_version(asked) is None:
+        return malformed(asked, near)
+    fix = f"did you mean {' or '.join(near)}?" if near else "push the tag, or see `securewatch list-versions`"
+    return NotFound("SW203", f"there is no tag {shown(asked)}", why=f"{source} has {len(tags)} tags", fix=fix)
+
+
+async def _end(process: Process) -> None:
+    """Stop git and the programs that it started, if any still run."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,153 @@
+"""What a customer's policy says of one version: rules, each with its answer and reason. Pure; waits for nothing.
+
+Windows and approvals are gates of the rollout and not here: they ask when and by whom, not which version.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from securewatch.config.fleet import Customer, Fleet
+from securewatch.config.policy import DeploymentSource
+from securewatch.versions.version import (
+    Version,
+    find_version,
+    is_in_family,
+    is_same_or_older,
+    latest_stable,
+    parse_version,
+)
+
+_REFUSED_STATES = ("deprecated", "unsupported", "end_of_life")
+
+
+@dataclass(frozen=True)
+class PolicyFinding:
+    """One rule's answer. A `soft` one that is not `ok` yields to `--force`; `code` is empty where the rule is met."""
+
+    rule: str
+    ok: bool
+    soft: bool
+    message: str
+    code: str = ""
+
+
+def check_version_policy(
+    fleet: Fleet,
+    customer: Customer,
+    version: str,
+    *,
+    current_version: str | None,
+    now: datetime,
+    known_versions: Sequence[Version] = (),
+    demo_verified_at: datetime | None = None,
+) -> tuple[PolicyFinding, ...]:
+    """Every rule for bringing the version (a tag) to the customer, met or not, in a fixed order.
+
+    `current_version` is what the customer runs, None where it is not known; `known_versions` those of the repository,
+    for `latest`; `demo_verified_at` the version's first verified deploy to a demo customer; instants are aware.
+    Raises UsageError (SW204) for a text that is no version.
+    """
+    wanted = parse_version(version)
+    newest = latest_stable(tuple(known_versions))
+    return (
+        _configuration(customer),
+        _source(fleet, customer, wanted),
+        _supported(fleet, customer, wanted, newest),
+        _lifecycle(fleet, wanted),
+        _order(wanted, current_version),
+        _testing(fleet, customer, demo_verified_at, now),
+        _freeze(fleet, customer, now),
+    )
+
+
+def source_of(fleet: Fleet, customer: Customer) -> DeploymentSource:
+    """Where the customer's versions come from: its own source, but the main branch only where its policy allows that.
+
+    Without a word of the policy only `demo` may take `main` (reference: config format).
+    """
+    allowed = fleet.policy_of(customer).deployment_source
+    may_take_main = allowed is DeploymentSource.MAIN_BRANCH or (allowed is None and customer.policy == "demo")
+    if customer.deployment_source is DeploymentSource.MAIN_BRANCH and not may_take_main:
+        return allowed or DeploymentSource.STABLE_TAGS_ONLY
+    return customer.deployment_source
+
+
+def testing_until(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None) -> datetime | None:
+    """When the testing period of a version ends for the customer; None without a period or without a demo deploy."""
+    period = _testing_period(fleet, customer)
+    return demo_verified_at + period if period and demo_verified_at else None
+
+
+def _configuration(customer: Customer) -> PolicyFinding:
+    if not customer.held:
+        return PolicyFinding("configuration", True, False, "the files agree on the customer")
+    return PolicyFinding("configuration", False, False, f"held: {'; '.join(customer.held)}", "SW404")
+
+
+def _source(fleet: Fleet, customer: Customer, wanted: Version) -> PolicyFinding:
+    source = source_of(fleet, customer)
+    if source is DeploymentSource.MAIN_BRANCH:
+        return PolicyFinding("source", True, True, f"{source}: takes the main branch and every tag")
+    if wanted.is_stable:
+        return PolicyFinding("source", True, True, f"{source}: {wanted} is a stable tag")
+    text = f"{source}: {wanted} is a candidate and no stable tag"
+    return PolicyFinding("source", False, True, text, "SW405")
+
+
+def _supported(fleet: Fleet, customer: Customer, wanted: Version, newest: Version | None) -> PolicyFinding:
+    entries = fleet.policy_of(customer).supported_versions
+    if entries is None:
+        return PolicyFinding("supported versions", True, True, "every stable tag is supported")
+    if any(_matches(entry, wanted, newest) for entry in entries):
+        return PolicyFinding("supported versions", True, True, f"{wanted} is among {', '.join(entries)}")
+    text = f"the policy {customer.policy} supports {', '.join(entries) or 'no version'}, and {wanted} is none of them"
+    return PolicyFinding("supported versions", False, True, text, "SW405")
+
+
+def _matches(entry: str, wanted: Version, newest: Version | None) -> bool:
+    if entry == "latest":
+        return wanted == newest
+    return entry == wanted.tag or is_in_family(wanted, entry)
+
+
+def _lifecycle(fleet: Fleet, wanted: Version) -> PolicyFinding:
+    state = fleet.versions.lifecycle[wanted.tag].status if wanted.tag in fleet.versions.lifecycle else None
+    if wanted.tag in fleet.versions.deprecated:
+        state = "deprecated"
+    word = (state or "").strip().lower().replace(" ", "_").replace("-", "_")
+    if word in _REFUSED_STATES:
+        return PolicyFinding("lifecycle", False, True, f"{wanted} is {word.replace('_', ' ')}", "SW405")
+    return PolicyFinding("lifecycle", True, True, f"{wanted} is {state or 'not deprecated'}")
+
+
+def _order(wanted: Version, current_version: str | None) -> PolicyFinding:
+    current = find_version(current_version or "")
+    if current is None:
+        return PolicyFinding("order", True, True, "what the customer runs is not known")
+    if is_same_or_older(current, wanted):
+        return PolicyFinding("order", True, True, f"the customer runs {current}")
+    return PolicyFinding("order", False, True, f"the customer runs {current}, which is newer than {wanted}", "SW406")
+
+
+def _testing(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None, now: datetime) -> PolicyFinding:
+    if not _testing_period(fleet, customer):
+        return PolicyFinding("testing period", True, True, "none is asked for")
+    until = testing_until(fleet, customer, demo_verified_at)
+    if until is None:
+        return PolicyFinding("testing period", False, True, "no demo customer has run this version yet", "SW416")
+    text = f"{'over since' if now >= until else 'runs until'} {until.isoformat()}"
+    return PolicyFinding("testing period", now >= until, True, text, "" if now >= until else "SW416")
+
+
+def _testing_period(fleet: Fleet, customer: Customer) -> timedelta:
+    """Demo customers are where a version is tested: none binds them."""
+    return timedelta(0) if customer.policy == "demo" else fleet.gates_of(customer).minimum_testing_period
+
+
+def _freeze(fleet: Fleet, customer: Customer, now: datetime) -> PolicyFinding:
+    freeze = next((one for one in fleet.extra.freezes if one.binds(customer.slug, customer.policy, now)), None)
+    if freeze is None:
+        return PolicyFinding("freeze", True, True, "no freeze holds now")
+    text = f"the freeze {freeze.name!r} holds until {freeze.end.isoformat()}"
+    return PolicyFinding("freeze", False, True, text, "SW401")

@@ -1,0 +1,1 @@
+"""Fakes of our ports, one file a port; each is proved by a contract suite."""
