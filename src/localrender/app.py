@@ -18,7 +18,21 @@ from localrender.routes import (
     workspace,
 )
 
-_ROUTERS = (services, deploys, env_vars, custom_domains, workspace, events, postgres, admin, admin_services)
+ROUTERS = tuple(
+    module.router
+    for module in (
+        services,
+        deploys,
+        env_vars,
+        custom_domains,
+        workspace,
+        events,
+        postgres,
+        admin,
+        admin_services,
+    )
+)
+"""Every router of the application, those of Render's API first."""
 
 
 def create_app(platform: Platform) -> FastAPI:
@@ -29,8 +43,8 @@ def create_app(platform: Platform) -> FastAPI:
     """
     app = FastAPI(title="localrender", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.platform = platform
-    for module in _ROUTERS:
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_exception_handler(APIError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_middleware(Gate, platform=platform)

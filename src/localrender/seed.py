@@ -26,6 +26,10 @@ _PHASES = {
     "standard": "standard_rollout",
     "enterprise": "enterprise_rollout",
 }
+_ENV_TEMPLATES: Mapping[Kind, Mapping[str, str]] = {
+    Kind.BACKEND: {"VERSION_TAG": "${DEPLOYMENT_VERSION}", "RENDER_SERVICE_ID": "${RENDER_SERVICE_ID}"},
+    Kind.FRONTEND: {"VITE_VERSION_TAG": "${DEPLOYMENT_VERSION}"},
+}
 _XID = "0123456789abcdefghijklmnopqrstuv"
 
 
@@ -63,7 +67,7 @@ class World:
     seed: str = "1"
     database_urls: Mapping[str, str] = field(default_factory=dict)
     name_template: str = _NAME_TEMPLATE
-    env_templates: Mapping[Kind, Mapping[str, str]] = field(default_factory=dict)
+    env_templates: Mapping[Kind, Mapping[str, str]] = field(default_factory=lambda: _ENV_TEMPLATES)
 
 
 SEED_CUSTOMERS = tuple(
@@ -101,16 +105,21 @@ def read_world(folder: Path | None, key: str, *, extra_customers: int = 0, seed:
     document = {} if folder is None else _read_document(folder / "render-deployment.json")
     mapping = _object(document, "customer_environment_mapping")
     customers = tuple(_customer(slug, _object(mapping, slug)) for slug in mapping) or SEED_CUSTOMERS
-    extra = tuple(_synthetic(number, seed) for number in range(1, extra_customers + 1))
-    templates = _object(document, "environment_variable_templates")
+    declared = _object(document, "environment_variable_templates")
+    templates = {kind: _texts(_object(declared, f"{kind.value}_env_vars")) for kind in Kind}
     name_template = _object(document, "render_configuration").get("service_naming_convention", _NAME_TEMPLATE)
     return World(
-        customers=customers + extra,
+        customers=customers + synthetic_customers(extra_customers, seed),
         key=key,
         seed=seed,
         name_template=str(name_template),
-        env_templates={kind: _texts(_object(templates, f"{kind.value}_env_vars")) for kind in Kind},
+        env_templates=templates if declared else _ENV_TEMPLATES,
     )
+
+
+def synthetic_customers(count: int, seed: str = "1") -> tuple[Customer, ...]:
+    """Customers `fleet-0001` and on, of the three paying policies; the same for the same seed."""
+    return tuple(_synthetic(number, seed) for number in range(1, count + 1))
 
 
 def seed_state(world: World, host: AppHost, now: datetime) -> tuple[State, IDMint]:
@@ -241,9 +250,10 @@ def _backend_env(customer: Customer, database: Postgres, chance: random.Random) 
 
 def _frontend_env(customer: Customer) -> dict[str, str]:
     return {
-        "PUBLIC_API_URL": f"https://api.{customer.domain}",
-        "PUBLIC_CUSTOMER": customer.slug,
-        "NODE_ENV": "production",
+        "VITE_API_URL": f"https://api.{customer.domain}",
+        "VITE_CUSTOMER_SLUG": customer.slug,
+        "VITE_ENVIRONMENT": "production",
+        "VITE_SUPPORT_EMAIL": f"support@{customer.domain}",
     }
 
 

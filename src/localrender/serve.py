@@ -17,11 +17,12 @@ from localrender.app import create_app
 from localrender.apps import ProcessHost
 from localrender.clock import Clock, FileClock, RealClock, write_clock_file
 from localrender.database import EmbeddedPostgres
+from localrender.fleet import write_config
 from localrender.hosting import AppHost
 from localrender.inprocess import InProcessHost
 from localrender.model import Options
 from localrender.platform import Platform
-from localrender.seed import World, read_world
+from localrender.seed import World, read_world, synthetic_customers
 from localrender.vendor import create_vendor_repo, read_snapshot
 
 LOOPBACK = "127.0.0.1"
@@ -98,21 +99,23 @@ async def serve(wanted: Wanted, ready: Callable[[Running], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    starting = loop.create_task(_run(wanted, ready, stop))
+    running = loop.create_task(_run(wanted, ready))
     stopping = loop.create_task(stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    await starting
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
-async def _run(wanted: Wanted, ready: Callable[[Running], None], stop: asyncio.Event) -> None:
+async def _run(wanted: Wanted, ready: Callable[[Running], None]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         data = wanted.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localrender-")))
         data.mkdir(parents=True, exist_ok=True)
         clock, clock_file = _clock(wanted, data)
         repo = data / "vendor"
         if not (repo / ".git").exists():
-            await asyncio.to_thread(create_vendor_repo, repo)
+            create_vendor_repo(repo)
         key = wanted.key or f"rnd_{secrets.token_urlsafe(24)}"
         world = read_world(wanted.config_folder, key, extra_customers=wanted.extra_customers)
         if wanted.databases:
@@ -122,8 +125,8 @@ async def _run(wanted: Wanted, ready: Callable[[Running], None], stop: asyncio.E
         stack.push_async_callback(platform.close)
         await platform.start()
         async with serving(create_app(platform), wanted.port) as origin:
-            ready(Running(f"{origin}/v1", key, repo, clock_file, wanted.config_folder))
-            await stop.wait()
+            ready(Running(f"{origin}/v1", key, repo, clock_file, _config_folder(wanted, data)))
+            await asyncio.get_running_loop().create_future()
 
 
 @contextlib.asynccontextmanager
@@ -153,6 +156,12 @@ async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+def _config_folder(wanted: Wanted, data: Path) -> Path | None:
+    if wanted.config_folder is None or not wanted.extra_customers:
+        return wanted.config_folder
+    return write_config(wanted.config_folder, data / "config", synthetic_customers(wanted.extra_customers))
 
 
 def _clock(wanted: Wanted, data: Path) -> tuple[Clock, Path | None]:

@@ -1,6 +1,6 @@
 """What every host of applications has: a front for each service, what serves there, and what was started beside it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from localrender.forwarder import LOOPBACK, TEXT_TYPE, Answer, Forwarder, Request, Target, parse_fault
@@ -14,7 +14,8 @@ FIRST_UNBOUND_PORT = 20_000
 
 _PAGE_TYPES = {"html": "text/html; charset=utf-8", "json": "application/json; charset=utf-8"}
 
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
+"""A message of ASGI, whose values are of any type."""
 
 
 class StaticSite:

@@ -53,7 +53,7 @@ class Deps:
     @property
     def config_dir(self) -> Path:
         """The configuration folder. Raises ConfigError (SW101) where there is none."""
-        if self.settings.config_dir is None:
+        if not self.settings.config_dir.is_dir():
             raise ConfigError(
                 "SW101",
                 "the configuration folder was not found",

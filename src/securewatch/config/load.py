@@ -1,6 +1,6 @@
 """Reads the files of the configuration folder into one Fleet, or says all that is wrong at once. Never writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from securewatch.config.files.checking import CheckedFile, check_file
 from securewatch.config.files.customers_file import CustomersFile
 from securewatch.config.files.own_file import SecurewatchFile
 from securewatch.config.files.policy_files import DeploymentPoliciesFile, MinorReleasePoliciesFile
-from securewatch.config.files.reading import RawFile, read_raw
+from securewatch.config.files.reading import read_raw
 from securewatch.config.files.render_file import RenderDeploymentFile
 from securewatch.config.fleet import ConfigWarning, Fleet
 from securewatch.config.folder import (
@@ -21,6 +21,7 @@ from securewatch.config.folder import (
     find_config_dir,
 )
 from securewatch.config.merge import Files, merge_fleet
+from securewatch.config.phases import Defaults, merge_calendar, merge_criteria
 from securewatch.core.errors import ConfigError, Problem
 
 __all__ = ["find_config_dir", "load_fleet"]
@@ -56,7 +57,7 @@ def load_fleet(config_dir: Path) -> Fleet:
     ConfigError with every problem of every file at once: SW101 without the folder, SW103 where a file is not JSON (at
     its line and column), SW102 otherwise. No value that may be a secret is shown.
     """
-    folder = find_config_dir(config_dir, config_dir)
+    folder = find_config_dir(Path(), config_dir)
     raws = {
         name: read_raw(folder, name, is_required=name in (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE))
         for name in (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE, DEPLOYMENT_POLICIES_FILE, OWN_FILE)
@@ -68,29 +69,44 @@ def load_fleet(config_dir: Path) -> Fleet:
         check_file(raws[DEPLOYMENT_POLICIES_FILE], DeploymentPoliciesFile),
         check_file(raws[OWN_FILE], SecurewatchFile),
     )
-    files = _usable(checked, list(raws.values()))
+    names = {name: raw.name for name, raw in raws.items()}
+    is_broken = any(raw.is_broken for raw in raws.values())
+    files = _files(checked, names)
+    if files is None:
+        raise _refusal([*checked.problems, *_problems_inside(checked, names)], is_broken=is_broken)
     fleet, problems = merge_fleet(folder, files)
-    if problems:
-        raise _refusal(problems, is_broken=False)
+    if checked.problems or problems:
+        raise _refusal([*checked.problems, *problems], is_broken=is_broken)
     return fleet
 
 
-def _usable(checked: _Checked, raws: Sequence[RawFile]) -> Files:
-    """The files' models. Raises ConfigError where one has problems or a required one is missing."""
+def _files(checked: _Checked, names: Mapping[str, str]) -> Files | None:
+    """The files' models, or None where one that must be there cannot be made."""
     render, customers, releases = checked.render.model, checked.customers.model, checked.release_policies.model
-    if checked.problems or render is None or customers is None or releases is None:
-        raise _refusal(checked.problems, is_broken=any(raw.is_broken for raw in raws))
-    policies, own = checked.deployment_policies, checked.own
+    if render is None or customers is None or releases is None:
+        return None
+    policies = checked.deployment_policies.model
     return Files(
         render=render,
         customers=customers,
         release_policies=releases,
-        deployment_policies=policies.model or DeploymentPoliciesFile(),
-        own=own.model or SecurewatchFile(),
-        has_deployment_policies=policies.model is not None,
-        names={Path(raw.name).name: raw.name for raw in raws},
+        deployment_policies=policies or DeploymentPoliciesFile(),
+        own=checked.own.model or SecurewatchFile(),
+        has_deployment_policies=policies is not None,
+        names=names,
         warnings=checked.warnings,
     )
+
+
+def _problems_inside(checked: _Checked, names: Mapping[str, str]) -> list[Problem]:
+    """What is wrong inside one file and shows only when its parts are put together, though another file is broken."""
+    problems = []
+    if checked.render.model is not None:
+        problems += merge_criteria(checked.render.model.health_monitoring.success_criteria, names[RENDER_FILE])[2]
+    if checked.release_policies.model is not None:
+        lifecycle = checked.release_policies.model.minor_release_lifecycle
+        problems += merge_calendar(lifecycle, names[RELEASE_POLICIES_FILE], Defaults())[1]
+    return problems
 
 
 def _refusal(problems: Sequence[Problem], *, is_broken: bool) -> ConfigError:

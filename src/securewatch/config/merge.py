@@ -251,15 +251,16 @@ def _warnings(files: Files, criteria: tuple[Criterion, ...]) -> Iterator[ConfigW
                 text = "the value looks like a secret; put a placeholder such as ${CUSTOMER_JWT_SECRET} in its place"
                 yield ConfigWarning(render, f"environment_variable_templates.{group}.{key}", text)
     yield from _source_warnings(files)
-    slugs = {entry.slug for entry in files.customers.customers} | set(files.render.customer_environment_mapping)
-    services = {
-        id_
-        for one in files.render.customer_environment_mapping.values()
-        for id_ in (one.backend_service_id, one.frontend_service_id)
-    }
+    yield from _name_warnings(files)
+
+
+def _name_warnings(files: Files) -> Iterator[ConfigWarning]:
+    mappings = files.render.customer_environment_mapping
+    known = {f"{slug}.{kind}" for slug in mappings for kind in ("backend", "frontend")}
+    for one in mappings.values():
+        known |= {one.backend_service_id, one.frontend_service_id}
     for key in files.own.service_names:
-        slug, _, kind = key.rpartition(".")
-        if key not in services and not (slug in slugs and kind in ("backend", "frontend")):
+        if key not in known:
             text = "names no service of the fleet; accepted: a service id, or `slug.backend` or `slug.frontend`"
             yield ConfigWarning(files.names[OWN_FILE], f"service_names.{key}", text)
 

@@ -102,7 +102,7 @@ def parse_percent(text: str) -> float:
     found = _PERCENT.fullmatch(text.strip())
     if found is None or float(found[1]) > 100:
         raise ValueError(PERCENT_ACCEPTED)
-    return float(found[1]) / 100
+    return round(float(found[1]) / 100, 12)
 
 
 def parse_response_ms(text: str) -> float:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from securewatch.config import quantity
 from securewatch.config.address import DEFAULT_HOST, is_loopback, is_url, masked_url, parse_host
 from securewatch.config.folder import CONFIG_FOLDER, find_config_dir, find_config_dir_above
+from securewatch.config.templates import SECRET_PREFIX, secret_variable
 from securewatch.core.errors import ConfigError
 
 VARIABLES = {
@@ -34,7 +35,6 @@ VARIABLES = {
 }
 """Each setting and its environment variable; a flag has the setting's own name."""
 
-SECRET_PREFIX = "SECUREWATCH_SECRET_"  # noqa: S105 (a prefix of names, not a secret)
 STATE_FOLDER = ".securewatch"
 HTTP_TIMEOUT_SECONDS = 10.0
 GRACE_SECONDS = 300.0
@@ -120,11 +120,6 @@ def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, 
         origins={name: values.origin(name) for name in VARIABLES} | {"state_dir": values.origin("database_url")},
         secrets=values.secrets(),
     )
-
-
-def secret_variable(slug: str, key: str) -> str:
-    """The name of the environment variable that holds a customer's secret for an env var of its services."""
-    return SECRET_PREFIX + f"{slug}_{key}".upper().replace("-", "_")
 
 
 def program_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from securewatch.controller.ledger import Ledger
@@ -102,12 +103,12 @@ class Controller:
 
     async def _load(self, tx: Tx) -> tuple[FleetView, Sequence[inbox.Request]]:
         requests = await load_requests(tx)
-        asked = {one.slug for one in requests}
+        asked = {str(one.payload["run_id"]) for one in requests}
         found = [run for run in await load_runs(tx, requests) if self._is_mine(run, asked)]
         return await load_fleet_view(tx, found, requests), requests
 
-    def _is_mine(self, run: Run, asked: Collection[str | None]) -> bool:
-        return self._only_run in (None, run.id) or run.stage in _WAY_BACK or run.slug in asked
+    def _is_mine(self, run: Run, asked: Collection[str]) -> bool:
+        return self._only_run in (None, run.id) or run.stage in _WAY_BACK or run.id in asked
 
     # --- commit -------------------------------------------------------------------------------------------------------
 
@@ -115,11 +116,8 @@ class Controller:
         self, fleet: FleetView, decision: FleetDecision, requests: Sequence[inbox.Request], now: datetime
     ) -> bool:
         changed = [view for view in fleet.views if _changes(view, decision.decisions[view.run.id])]
-        handled = [
-            one
-            for one in requests
-            if one.slug in {view.run.slug for view in changed if view.rollback_reason is not None}
-        ]
+        begun = {view.run.id for view in changed if view.rollback_reason is not None}
+        handled = [one for one in requests if one.payload["run_id"] in begun]
         if not changed:
             return False
         async with self._parts.database.write("decide") as tx:
@@ -186,10 +184,10 @@ class Controller:
             for effect in view.effects.values():
                 if effect.state.is_open and effect.state is not EffectState.NEEDS_HUMAN:
                     name = f"{view.run.id}/{effect.key}"
-                    self._start(name, view.run, now, lambda effect_id=effect.id: self._parts.ledger.work(effect_id))
+                    self._start(name, view.run, now, partial(self._parts.ledger.work, effect.id))
             for look in decision.decisions[view.run.id].looks:
                 name = f"{view.run.id}/look/{look.key}"
-                self._start(name, view.run, now, lambda view=view, look=look: self._parts.observer.look(view, look))
+                self._start(name, view.run, now, partial(self._parts.observer.look, view, look))
 
     def _start(self, name: str, run: Run, now: datetime, work: Callable[[], Awaitable[datetime | None]]) -> None:
         if name in self._tasks or self._not_before.get(name, now) > now:

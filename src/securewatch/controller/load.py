@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from securewatch.core.errors import Refused
-from securewatch.deploy.model import SAMPLES_LOADED_MAX, Run, Stage, View
+from securewatch.deploy.model import REOPENS, SAMPLES_LOADED_MAX, Run, View
 from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
 from securewatch.store import approvals, effects, inbox, meta, observations, plans, runs
@@ -21,7 +21,7 @@ async def load_requests(tx: Tx) -> Sequence[inbox.Request]:
 
 async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inbox.Request]) -> FleetView:
     """Everything that a decision about these runs may look at."""
-    asked = {str(one.slug): one.payload for one in requests}
+    asked = {str(one.payload["run_id"]): one.payload for one in requests}
     views = [await _load_view(tx, run, asked) for run in found]
     grants = [grant for view in views for grant in await load_grants(tx, view.run)]
     return FleetView(tuple(views), grants, await meta.is_paused(tx))
@@ -36,10 +36,10 @@ async def load_grants(tx: Tx, run: Run) -> Sequence[Grant]:
 
 
 async def load_runs(tx: Tx, requests: Sequence[inbox.Request]) -> Sequence[Run]:
-    """Every unfinished run, and the last run of each customer that is to be taken back."""
+    """Every unfinished run, and each finished one that somebody asked to take back."""
     found = {run.id: run for run in await runs.open_runs(tx)}
     for request in requests:
-        run = await runs.latest_run(tx, str(request.slug))
+        run = await runs.load_run(tx, str(request.payload["run_id"]))
         if run is not None:
             found[run.id] = run
     return tuple(found.values())
@@ -54,8 +54,8 @@ async def _load_view(tx: Tx, run: Run, asked: Mapping[str, Mapping[str, Any]]) -
             why="the state database lost rows",
             fix="restore the state database from its last backup",
         )
-    wish = asked.get(run.slug)
-    may_turn_back = run.stage.is_forward or run.stage in (Stage.DONE, Stage.HELD)
+    wish = asked.get(run.id)
+    may_turn_back = run.stage.is_forward or run.stage in REOPENS
     return View(
         plan=plan,
         customer=plan.customer(run.slug),

@@ -1,6 +1,7 @@
 """The env values of runs at rest, for effects. The only place between the encrypted store and a request to Render."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from securewatch.core.clock import Clock
 from securewatch.deploy.model import Effect
@@ -36,7 +37,7 @@ class StoredVault:
             if await sealed.open_values(tx, self._box, **slot) is None:
                 await sealed.seal_values(tx, self._box, values=dict(values), at=self._clock.now(), **slot)
 
-    async def _open(self, effect: Effect, purpose: str) -> Mapping[str, str | None]:
+    async def _open(self, effect: Effect, purpose: Literal["write", "backup"]) -> Mapping[str, str | None]:
         async with self._database.read() as tx:
             found = await sealed.open_values(
                 tx, self._box, purpose=purpose, run_id=effect.run_id, service_id=effect.service_id

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from securewatch.deploy import back, watch
 from securewatch.deploy.model import (
+    REOPENS,
     Decision,
     EffectKind,
     EffectState,
@@ -48,13 +49,23 @@ def decide(view: View, now: datetime) -> Decision:
     human = next((one for one in view.effects.values() if one.state is EffectState.NEEDS_HUMAN), None)
     if human is not None and not run.stage.is_terminal:
         return moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
-    if view.rollback_reason is not None and (run.stage.is_forward or run.stage in (Stage.DONE, Stage.HELD)):
+    if view.rollback_reason is not None and (run.stage.is_forward or run.stage in REOPENS):
         return back.turn_back(view, now, code="", trigger="customer request", detail=view.rollback_reason)
     if run.stage.is_terminal:
         return Decision(run)
-    if view.is_paused:
-        return Decision(run, waiting_on=WaitingOn("`pause --all`: nothing is written", code="SW403", person=OPERATOR))
-    return _STAGES[run.stage](view, now)
+    found = _STAGES[run.stage](view, now)
+    return _withhold(view, found) if view.is_paused else found
+
+
+def _withhold(view: View, found: Decision) -> Decision:
+    """While everything is paused looks go on, and what would have been done is only said."""
+    text = "`pause --all`: nothing is written"
+    if found.run.stage in (Stage.STOPPING, Stage.UNWINDING) and view.run.stage.is_forward:
+        text = f"{text}; ALARM: it would go back: {found.run.detail}"
+    waiting = WaitingOn(text, code="SW403", person=OPERATOR)
+    run = found.run if found.run.stage is view.run.stage else view.run
+    looks_at = found.next_at if found.looks or found.run.stage is view.run.stage else None
+    return Decision(run, looks=found.looks, waiting_on=waiting, next_at=looks_at)
 
 
 # --- gates and preflight ----------------------------------------------------------------------------------------------

@@ -75,6 +75,10 @@ _FORWARD = frozenset(
 )
 
 
+REOPENS = frozenset({Stage.DONE, Stage.HELD, Stage.SUPERSEDED})
+"""Finished stages from which a person may still ask for the way back."""
+
+
 class Status(StrEnum):
     """The eight words that people and programs see (design: interface)."""
 

@@ -46,9 +46,11 @@ def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[s
     looks, next_at = sample_looks(view, live, now, interval_seconds=rules.verification_interval_seconds, since=since)
     if len(taken) < rules.verification_samples:
         return Decision(view.run, looks=looks, next_at=next_at)
-    unmet = _unmet(view, judge(taken, rules.thresholds))
+    verdict = judge(taken, rules.thresholds, since=since)
+    unmet = _unmet(view, verdict, counts_rates=True)
     if unmet and len(taken) < rules.verification_samples_max:
         return Decision(view.run, looks=looks, next_at=next_at)
+    unmet = _unmet(view, verdict, counts_rates=verdict.failures >= rules.thresholds.failures_min)
     if unmet:
         return _turn_back(view, now, f"{service.kind}: success criteria not met: {'; '.join(unmet)}")
     return _verify_answers(view, service, now)
@@ -58,13 +60,14 @@ def _live_kinds(view: View) -> tuple[ServiceKind, ...]:
     return tuple(one.kind for one in view.customer.services if view.run.of(one.kind).live_at is not None)
 
 
-def _unmet(view: View, verdict: Verdict) -> tuple[str, ...]:
+def _unmet(view: View, verdict: Verdict, *, counts_rates: bool) -> tuple[str, ...]:
+    """The success criteria that are not met; one or two failures prolong a verification, they do not decide it."""
     bar = view.customer.rules.criteria
     return meets(
         verdict,
         response_ms_max=bar.response_ms_max,
-        error_rate_max=bar.error_rate_max,
-        availability_min=bar.availability_min,
+        error_rate_max=bar.error_rate_max if counts_rates else None,
+        availability_min=bar.availability_min if counts_rates else None,
     )
 
 
@@ -201,20 +204,23 @@ def with_status(view: View, progress: Progress) -> Any:
 
 def _failing(view: View, now: datetime, *, since: datetime) -> Decision | None:
     """The way back when a trigger fires; a burst first where only the error rate speaks."""
-    for service in view.customer.services:
-        if view.run.of(service.kind).live_at is None:
-            continue
-        verdict = judge(samples_since(view, service.kind, since), view.customer.rules.thresholds)
+    is_suspect = False
+    for kind in _live_kinds(view):
+        verdict = judge(samples_since(view, kind, since), view.customer.rules.thresholds)
         if verdict.health is Health.FAILING:
-            return _turn_back(view, now, f"{service.kind}: {verdict.detail}", trigger=str(verdict.trigger))
-        if verdict.health is Health.SUSPECT:
-            return Decision(replace(view.run, burst_since=now), next_at=now)
+            return _turn_back(view, now, f"{kind}: {verdict.detail}", trigger=str(verdict.trigger))
+        is_suspect = is_suspect or verdict.health is Health.SUSPECT
+    if is_suspect and view.run.burst_since is None:
+        return Decision(replace(view.run, burst_since=now), next_at=now)
     return None
 
 
 def _decide_burst(view: View, now: datetime) -> Decision:
     """Twenty samples one second apart must confirm an error rate before it acts."""
     since = view.run.burst_since or now
+    failing = _failing(view, now, since=_armed_since(view))
+    if failing is not None:
+        return failing
     kinds = _live_kinds(view)
     taken = {kind: samples_since(view, kind, since) for kind in kinds}
     if any(len(samples) < BURST_SAMPLES for samples in taken.values()):

@@ -7,6 +7,7 @@ from securewatch.core.errors import NotFound, UsageError
 from securewatch.deploy.model import Run, RunKind, Stage
 from securewatch.deps import Deps
 from securewatch.operations.start import bind, note
+from securewatch.rollout.gates import objection_to
 from securewatch.store import approvals, plans, runs
 from securewatch.store.approvals import Approval
 
@@ -43,8 +44,15 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
         rules = plan.customer(customer.slug).gates if plan is not None else None
         if rules is None or not rules.needs_approval:
             raise UsageError("SW413", f"a deploy to {customer.slug} needs no approval", fix="just run it")
-        _refuse_uncounted(run, rules.approvers, actor)
-        given = await approvals.add_approval(
+        objection = objection_to(actor, rules, requested_by=run.requested_by)
+        if objection:
+            raise UsageError(
+                "SW413",
+                f"{actor} cannot answer for this deploy",
+                why=objection,
+                fix="let somebody else answer: SECUREWATCH_ACTOR names who acts",
+            )
+        given = await approvals.add(
             tx,
             Approval(
                 plan_hash=run.plan_hash,
@@ -59,24 +67,6 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
         action = "approval.granted" if answer.granted else "approval.refused"
         await note(deps, tx, box, run, action, {"comment": answer.comment, "version": run.version})
     return given, run
-
-
-def _refuse_uncounted(run: Run, approvers: tuple[str, ...], actor: str) -> None:
-    """An answer that could never count is refused at once, so that nobody waits for nothing (I9)."""
-    if actor == run.requested_by:
-        raise UsageError(
-            "SW413",
-            f"{actor} asked for this deploy and cannot answer for it",
-            why="the one who asks and the one who approves must be two people",
-            fix="let somebody else approve: SECUREWATCH_ACTOR names who acts",
-        )
-    if approvers and actor not in approvers:
-        raise UsageError(
-            "SW413",
-            f"{actor} is no approver of this policy",
-            why=f"its approvers are {', '.join(approvers)}",
-            fix="let one of them approve, or name more approvers in config/minor-release-policies.json",
-        )
 
 
 def _nothing_open(slug: str, version: str) -> NotFound:

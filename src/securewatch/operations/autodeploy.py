@@ -24,7 +24,9 @@ async def turn_off(deps: Deps, slug: str) -> list[str]:
     expected = expected_services(deps.fleet, customer, BOTH)
     facts = await fetch_all(deps, expected)
     pairs = list(zip(expected, facts, strict=True))
-    refuse([found for one, fact in pairs for found in check_service(one, fact, owner_id, slug) if found.code == "SW408"])
+    refuse(
+        [found for one, fact in pairs for found in check_service(one, fact, owner_id, slug) if found.code == "SW408"]
+    )
     changed = [fact.service_id for fact in facts if not fact.autodeploy_is_off]
     for service_id in changed:
         await _write_down(deps, customer, service_id, owner_id)

@@ -1,11 +1,11 @@
 """Whose services are these? The workspace that the key reaches and that every service must belong to."""
 
 from securewatch.core.errors import Refused, UsageError
+from securewatch.core.ids import ServiceID
 from securewatch.deps import Deps
 from securewatch.render import owners, services
 from securewatch.render.budget import Priority
 from securewatch.render.errors import ServiceMissing
-from securewatch.core.ids import ServiceID
 from securewatch.store import meta
 
 

@@ -8,10 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from securewatch.config.fleet import Customer
-from securewatch.core.errors import Conflict, ConfigError, NotFound, Refused, SecurewatchError
+from securewatch.core.errors import ConfigError, Conflict, NotFound, Refused, SecurewatchError
 from securewatch.deploy.facts import Expected, Finding, ServiceFacts, check_service, hard
+from securewatch.deploy.looks import target_of
 from securewatch.deploy.model import Plan, RunKind, ServiceKind
-from securewatch.deploy.plan import EnvPlan, Planning, Target, expected_services, plan_deploy, plan_env, with_fingerprints
+from securewatch.deploy.plan import (
+    EnvPlan,
+    Planning,
+    Target,
+    expected_services,
+    plan_deploy,
+    plan_env,
+    with_fingerprints,
+)
 from securewatch.deploy.survey import fetch_facts
 from securewatch.deps import Deps
 from securewatch.operations.isolation import KEY, find_shared
@@ -19,8 +28,9 @@ from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
 from securewatch.store import meta
 from securewatch.versions.git import Tag
-from securewatch.versions.policy import check_version_policy
+from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_policy
 
+TESTING = "SW416"
 BOTH = (ServiceKind.BACKEND, ServiceKind.FRONTEND)
 
 
@@ -72,7 +82,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
     refuse_held(deps, customer)
     checks: list[Check] = []
     tag = await deps.repository.resolve(request.version)
-    await _refuse_moved(deps, tag)
+    await refuse_moved(deps, tag)
     checks.append(Check("version tag", f"{tag.name} is {tag.commit[:12]}"))
     owner_id = await find_owner(deps)
     checks.append(Check("Render API key", f"accepted for {owner_id}"))
@@ -136,7 +146,9 @@ def refuse(findings: Sequence[Finding], *, forced: bool = False) -> None:
     first = stopping[0]
     others = "; ".join(one.what for one in stopping[1:])
     fix = first.fix or ("add --force with a --reason to go on all the same" if first.is_soft else "")
-    raise Refused(first.code, first.what, why=f"also: {others}" if others else "a pre-deployment check says no", fix=fix)
+    raise Refused(
+        first.code, first.what, why=f"also: {others}" if others else "a pre-deployment check says no", fix=fix
+    )
 
 
 def _check_services(
@@ -167,7 +179,7 @@ async def _check_isolation(
     return prints
 
 
-async def _refuse_moved(deps: Deps, tag: Tag) -> None:
+async def refuse_moved(deps: Deps, tag: Tag) -> None:
     """A tag that was planned with before must still be the same commit (S4)."""
     database = await deps.existing_database()
     if database is None:
@@ -194,10 +206,7 @@ async def _version_of(deps: Deps, facts: Sequence[ServiceFacts]) -> str:
 async def _check_policy(
     deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, from_version: str
 ) -> list[Check]:
-    found = check_version_policy(deps.fleet, customer, tag.name, current_version=from_version or None)
-    broken = [Finding(one.code, one.message, is_soft=one.soft) for one in found if not one.ok]
-    if request.kind is RunKind.DEPLOY:
-        refuse(broken, forced=request.force)
+    """The customer's policy; the testing period is the release's business and only shown, like its calendar."""
     if deps.fleet.needs_reason(customer) and not request.reason:
         raise Refused(
             "SW417",
@@ -205,8 +214,21 @@ async def _check_policy(
             why=f"policy {customer.policy} has require_reason",
             fix='add --reason "..."',
         )
+    found = await find_policy(deps, customer, tag.name, from_version)
+    broken = [Finding(one.code, one.message, is_soft=one.soft) for one in found if not one.ok]
+    shown = [Check("policy", one.what, "warning") for one in broken if one.code == TESTING]
+    broken = [one for one in broken if one.code != TESTING]
+    if request.kind is RunKind.DEPLOY:
+        refuse(broken, forced=request.force)
     forced = [Check("policy", one.what, "forced") for one in broken]
-    return forced or [Check("policy", f"{customer.policy} allows {tag.name}")]
+    return [*shown, *(forced or [Check("policy", f"{customer.policy} allows {tag.name}")])]
+
+
+async def find_policy(deps: Deps, customer: Customer, tag: str, from_version: str) -> tuple[PolicyFinding, ...]:
+    """Every rule of the customer's policy for the version. Raises UsageError (SW204) for a malformed one."""
+    known = tuple(one.version for one in await deps.repository.list_tags() if one.version is not None)
+    facts = VersionFacts(from_version or None, known)
+    return check_version_policy(deps.fleet, customer, tag, now=deps.clock.now(), facts=facts)
 
 
 def _plan_env(
@@ -243,16 +265,18 @@ def _notes(deps: Deps, customer: Customer, request: DeployRequest) -> list[str]:
 
 
 async def _is_there(deps: Deps, plan: Plan, facts: Sequence[ServiceFacts]) -> bool:
-    """Whether every service asked for runs the version already: Render's live commit, and what the service itself says."""
-    if plan.kind is not RunKind.DEPLOY or plan.redeploy:
+    """Whether there is nothing to do: every service asked for runs the version, by Render and by its own word."""
+    if plan.kind is RunKind.ENV:
+        return not any(one.env_changes for one in plan.customers[0].services)
+    if plan.redeploy:
         return False
     if any(one.live is None or one.live.commit != plan.commit for one in facts):
         return False
-    from securewatch.deploy.looks import target_of
-
     prober, customer = await deps.prober(), plan.customers[0]
     for service in customer.services:
-        answer = await prober.version(target_of(customer, service), plan.version, plan.commit)
+        answer = await prober.version(
+            target_of(customer, service), expected_version=plan.version, expected_commit=plan.commit
+        )
         if answer.state not in ("match", "not_reported"):
             return False
     return True

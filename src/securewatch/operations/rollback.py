@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from securewatch.config.fleet import Customer
 from securewatch.controller.load import ROLLBACK
 from securewatch.core.errors import NeedsHuman, NotFound, Refused
+from securewatch.core.ids import ServiceID
 from securewatch.deploy.facts import ServiceFacts, check_service
 from securewatch.deploy.model import EffectState, GoodDeploy, Run, RunKind, ServiceKind, Stage
 from securewatch.deploy.plan import EnvPlan, Planning, Target, expected_services, plan_deploy
 from securewatch.deps import Deps
+from securewatch.operations.history import load_runs
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH, DeployRequest, Planned, fetch_all, refuse, refuse_held
 from securewatch.operations.start import bind, new_run, note, refuse_paused
 from securewatch.render import deploys
-from securewatch.core.ids import ServiceID
 from securewatch.render.budget import Priority
 from securewatch.render.models import Deploy, DeployStatus
 from securewatch.store import audit, effects, inbox, plans, runs
@@ -57,7 +58,7 @@ async def start_rollback(deps: Deps, request: RollbackRequest, *, is_dry: bool =
     run = await _latest(deps, customer)
     if run is None:
         raise await _nothing_recorded(deps, customer, facts, "this tool never deployed to it")
-    if run.stage in (Stage.ROLLED_BACK, Stage.FAILED, Stage.REFUSED) or _is_at_good(run, facts):
+    if run.stage is Stage.ROLLED_BACK or run.kind is RunKind.ROLLBACK or _is_at_good(run, facts):
         return RollbackStarted(None, _already(customer, run))
     await _refuse_spent(deps, customer, run, facts)
     if not is_dry:
@@ -70,17 +71,21 @@ def _check_identity(
 ) -> None:
     """The services must be the customer's own; autodeploy does not stop a rollback, it is checked after it."""
     expected = expected_services(deps.fleet, customer, request.kinds)
-    found = [one for each, fact in zip(expected, facts, strict=True) for one in check_service(each, fact, owner_id, customer.slug)]
+    found = [
+        one
+        for each, fact in zip(expected, facts, strict=True)
+        for one in check_service(each, fact, owner_id, customer.slug)
+    ]
     refuse([one for one in found if one.code in ("SW408", "SW415")])
 
 
 async def _latest(deps: Deps, customer: Customer) -> Run | None:
-    """The customer's latest run that brought a version or took one back."""
-    database = await deps.existing_database()
-    if database is None:
-        return None
-    async with database.read() as tx:
-        return await runs.latest_run(tx, customer.slug, kinds=(RunKind.DEPLOY, RunKind.ROLLBACK))
+    """The customer's newest run that changed what is live, or still may; tries that never went live are passed over."""
+    for run in await load_runs(deps, customer.slug):
+        never_live = run.stage.is_terminal and not run.went_live and run.kind is RunKind.DEPLOY
+        if run.kind is not RunKind.ENV and not (never_live and run.stage is not Stage.HELD):
+            return run
+    return None
 
 
 def _is_at_good(run: Run, facts: tuple[ServiceFacts, ...]) -> bool:
@@ -102,8 +107,6 @@ def _targets(run: Run) -> str:
 async def _refuse_spent(deps: Deps, customer: Customer, run: Run, facts: tuple[ServiceFacts, ...]) -> None:
     """One attempt per run: after a failed rollback, or with an unknown outcome, a person says where to go."""
     if run.stage is not Stage.HELD:
-        if run.stage is Stage.SUPERSEDED:
-            raise await _nothing_recorded(deps, customer, facts, "the last run was superseded")
         return
     database = await deps.database()
     async with database.read() as tx:
@@ -121,7 +124,7 @@ async def _ask(deps: Deps, run: Run, request: RollbackRequest, owner_id: str) ->
         if await inbox.pending(tx, run.slug):
             return
         reason = request.reason or "asked for by " + deps.settings.actor
-        await inbox.put(tx, inbox.Request(now, deps.settings.actor, ROLLBACK, run.slug, {"reason": reason}))
+        await inbox.put(tx, inbox.Request(now, deps.settings.actor, ROLLBACK, run.slug, {"reason": reason, "run_id": run.id}))
         await audit.append(
             tx,
             box,
@@ -135,9 +138,7 @@ async def _ask(deps: Deps, run: Run, request: RollbackRequest, owner_id: str) ->
         )
 
 
-async def _nothing_recorded(
-    deps: Deps, customer: Customer, facts: tuple[ServiceFacts, ...], why: str
-) -> NeedsHuman:
+async def _nothing_recorded(deps: Deps, customer: Customer, facts: tuple[ServiceFacts, ...], why: str) -> NeedsHuman:
     lines = []
     for fact in facts:
         for deploy in (await _candidates(deps, fact))[:CANDIDATES_MAX]:

@@ -14,8 +14,10 @@ from securewatch.store.box import SecretBox
 from securewatch.store.database import Tx
 
 
-async def start_run(deps: Deps, planned: Planned) -> Run:
+async def start_run(deps: Deps, planned: Planned) -> Run | None:
     """The run that brings the plan about: a new one, or the unfinished one of the same plan (that is crash recovery).
+
+    None where there is nothing to do: the version is there and proven, or no env var differs.
 
     Raises Conflict (SW410) while another deploy of the customer is unfinished, Conflict (SW414) where the state belongs
     to another Render or clock, ShutGate (SW403) while everything is paused.
@@ -24,8 +26,8 @@ async def start_run(deps: Deps, planned: Planned) -> Run:
     async with database.write("start") as tx:
         await bind(deps, tx, planned.plan.customers[0].owner_id)
         await refuse_paused(tx)
-        unfinished = await _unfinished(tx, planned.plan, now)
-        if unfinished is not None:
+        unfinished = await _unfinished(tx, planned, now)
+        if unfinished is not None or planned.is_there:
             return unfinished
         plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
         if planned.request.kind is RunKind.DEPLOY:
@@ -55,7 +57,8 @@ async def refuse_paused(tx: Tx) -> None:
         raise ShutGate(
             "SW403",
             "everything is paused",
-            why=f"{pause.actor} paused it at {pause.at:%Y-%m-%d %H:%M} UTC" + (f": {pause.reason}" if pause.reason else ""),
+            why=f"{pause.actor} paused it at {pause.at:%Y-%m-%d %H:%M} UTC"
+            + (f": {pause.reason}" if pause.reason else ""),
             fix="securewatch resume --all",
         )
 
@@ -82,17 +85,18 @@ async def new_run(deps: Deps, tx: Tx, plan: Plan, planned: Planned) -> Run:
     )
 
 
-async def _unfinished(tx: Tx, plan: Plan, now: datetime) -> Run | None:
+async def _unfinished(tx: Tx, planned: Planned, now: datetime) -> Run | None:
     """The customer's unfinished run, if it is of this plan; a proven one that is only watched makes way for another."""
-    slug = plan.customers[0].slug
+    plan, slug = planned.plan, planned.customer.slug
     for run in await runs.open_runs(tx):
         if run.slug != slug:
             continue
-        if run.stage is Stage.WATCHING and (run.version != plan.version or plan.redeploy or plan.kind is not run.kind):
-            await _supersede(tx, run, plan, now)
-            continue
-        if run.plan_hash == plan.hash or await _is_same(tx, run, plan):
+        if await _is_same(tx, run, plan):
             return run
+        if run.stage is Stage.WATCHING:
+            if not planned.is_there:
+                await _supersede(tx, run, plan, now)
+            continue
         raise Conflict(
             "SW410",
             f"another {run.kind} of {slug} is unfinished: {run.version or 'a rollback'}, {run.stage.value}",
@@ -104,6 +108,8 @@ async def _unfinished(tx: Tx, plan: Plan, now: datetime) -> Run | None:
 
 async def _is_same(tx: Tx, run: Run, plan: Plan) -> bool:
     """Whether the unfinished run brings the same version to the same services, whatever its env vars were then."""
+    if run.stage is Stage.WATCHING and plan.redeploy:
+        return False
     other = await plans.load_plan(tx, run.plan_hash)
     if other is None or (run.kind, run.version, run.commit) != (plan.kind, plan.version, plan.commit):
         return False

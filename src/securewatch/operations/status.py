@@ -162,7 +162,9 @@ def _service_word(run: Run, progress: Progress) -> Status:
 def _service_stage(view: View, service: ServicePlan, progress: Progress) -> str:
     """Where one service is, in words: the run's stage where it is this service's turn."""
     run = view.run
-    if run.stage in (Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING) and (progress.deploy_id or progress.way_back):
+    if run.stage in (Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING) and (
+        progress.deploy_id or progress.way_back
+    ):
         return stage_words(run.stage)
     if run.stage.is_terminal or run.stage is Stage.WATCHING:
         return stage_words(run.stage)

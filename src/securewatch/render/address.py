@@ -17,6 +17,8 @@ def read_base_url(text: str) -> str:
         raise ConfigError("SW109", "RENDER_HOST is not a URL", why=type(error).__name__, fix=fix) from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError("SW109", "RENDER_HOST is not a full URL", why="it needs https:// and a host", fix=fix)
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ConfigError("SW109", "RENDER_HOST names a port that cannot be", fix=fix)
     if url.userinfo or url.query or url.fragment:
         raise ConfigError("SW109", "RENDER_HOST holds more than a base URL", why="user, query or fragment", fix=fix)
     if url.scheme == "http" and not is_loopback(url.host):
@@ -26,14 +28,14 @@ def read_base_url(text: str) -> str:
     return base if base.endswith("/v1") else f"{base}/v1"
 
 
-def read_key(api_key: SecretStr | str) -> str:
-    """The key as text. Raises SignInNeeded (SW301) where there is none, ConfigError (SW109) where it can be no key."""
+def read_key(api_key: SecretStr | str) -> SecretStr:
+    """The key. Raises SignInNeeded (SW301) where there is none, ConfigError (SW109) where it can be no key."""
     key = (api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key).strip()
     if not key:
         raise SignInNeeded("SW301", "there is no Render API key", fix="set RENDER_API_KEY")
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise ConfigError("SW109", "the Render API key holds characters that no key has", fix="copy the key once more")
-    return key
+    return SecretStr(key)
 
 
 def is_loopback(host: str) -> bool:

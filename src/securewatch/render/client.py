@@ -100,7 +100,7 @@ class RenderClient:
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={
-                "Authorization": f"Bearer {self._key}",
+                "Authorization": f"Bearer {self._key.get_secret_value()}",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": "securewatch-render",
@@ -130,7 +130,7 @@ class RenderClient:
 
         Tries again within `read_retries` while that may help, backing off in between; then raises the last error.
         """
-        asked = Asked("GET", path, (self._key,))
+        asked = Asked("GET", path, (self._key.get_secret_value(),))
         for attempt in range(self._options.read_retries + 1):
             await self._budget.acquire(*groups_of("GET", path), priority=priority)
             try:
@@ -176,7 +176,7 @@ class RenderClient:
         RateLimited, RenderUnreachable, KeyRefused, RequestRejected or ServiceMissing where Render certainly changed
         nothing, and OutcomeUnknown for everything else that is no clear success.
         """
-        asked = Asked(method, path, (self._key, *texts_in(body)))
+        asked = Asked(method, path, (self._key.get_secret_value(), *texts_in(body)))
         await self._budget.acquire(*groups_of(method, path), priority=priority, patience=_NO_PATIENCE)
         return await self._exchange(asked, self._request(asked, body=body), guard)
 

@@ -31,7 +31,7 @@ async def fetch_env_var(client: RenderClient, service_id: ServiceID, key: str, *
 async def put_env_var(  # noqa: PLR0913 - an address, a value, and how to send it
     client: RenderClient, service_id: ServiceID, key: str, *, value: str, priority: Priority, guard: Guard
 ) -> Answer:
-    """Create or replace an env var. Raises PlaceholderLeft for a `${...}` in the value, else like `RenderClient.write`."""
+    """Create or replace one env var. Raises PlaceholderLeft for a `${...}` in it, else like `RenderClient.write`."""
     path = path_to_env_var(service_id, key)
     if "${" in value:
         raise PlaceholderLeft(f"the value for {key} of {service_id} holds an unexpanded placeholder", status=None)

@@ -57,11 +57,16 @@ _IN_FLIGHT = frozenset(
     }
 )
 _FAILURES = frozenset({DeployStatus.BUILD_FAILED, DeployStatus.PRE_DEPLOY_FAILED, DeployStatus.UPDATE_FAILED})
-_STATUSES = frozenset(DeployStatus)
+_STATUSES = tuple(DeployStatus)
 
 
 def _known_status(value: Any) -> Any:
     return value if value in _STATUSES else DeployStatus.UNKNOWN
+
+
+def _named_commit(value: Any) -> Any:
+    """A commit without an id, which Render's document allows, names none."""
+    return None if isinstance(value, Mapping) and not value.get("id") else value
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -104,7 +109,7 @@ class Deploy(Answered):
     """One deploy. `commit` is None for image-backed ones (recorded); `trigger` is `api`, `rollback`, `new_commit`..."""
 
     id: str
-    commit: Commit | None = None
+    commit: Annotated[Commit | None, BeforeValidator(_named_commit)] = None
     status: Annotated[DeployStatus, BeforeValidator(_known_status)] = DeployStatus.UNKNOWN
     trigger: Text = ""
     created_at: Stamp | None = None

@@ -1,4 +1,4 @@
-"""Which gates bind a run now, and until when: hold, testing period, window, approval. Pure."""
+"""Which gates bind a run now, and until when: window and approval. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from securewatch.deploy.model import CustomerPlan, Gate, GateRules, Run, Stage, 
 from securewatch.rollout.windows import Window, is_open, next_open, window_from
 
 _CONFIGURATION = "whoever keeps the configuration"
+"""Who can open a gate that no time and no answer opens."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,10 @@ class Grant:
 def gates_of(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Gate, ...]:
     """Every gate of the customer's plan, open or shut; `grants` are the answers given, oldest first.
 
-    `--force` opens the soft ones (window, approval, testing period) and never the hold.
+    `--force` opens them: both are soft checks.
     """
     rules = customer.gates
-    gates = [Gate("hold", not rules.held, "; ".join(rules.held), "SW404", person=_CONFIGURATION)]
-    if rules.testing_period_until is not None:
-        is_over = run.force or now >= rules.testing_period_until
-        gates.append(
-            Gate("testing period", is_over, "the testing period runs", "SW416", until=rules.testing_period_until)
-        )
+    gates = []
     if rules.window is not None:
         gates.append(_window_gate(rules.window, run, now))
     if rules.needs_approval:
@@ -50,20 +46,21 @@ def window_of(spec: WindowSpec) -> Window:
     return window_from(spec.day, start=spec.start, end=spec.end, timezone=spec.timezone)
 
 
-def valid_grant(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Grant | None:
-    """The newest approval that counts: of this plan and customer, by somebody who may, unexpired, unused (I9).
+def valid_grants(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Grant, ...]:
+    """The approvals that count, newest first: of this plan and customer, by people who may, unexpired, unused (I9).
 
-    A rejection, whoever gives it, revokes every approval before it. An approval by somebody who may not give one
-    changes nothing.
+    Of each person it is the newest. A rejection, whoever gives it, revokes every approval before it; an approval by
+    somebody who may not give one changes nothing.
     """
+    found: dict[str, Grant] = {}
     for answer in reversed(_answers(run, grants)):
         if not answer.granted:
-            return None
+            break
         is_unused = answer.used_by in (None, run.id)
         may_approve = not objection_to(answer.actor, customer.gates, requested_by=run.requested_by)
         if may_approve and is_unused and now < answer.expires_at:
-            return answer
-    return None
+            found.setdefault(answer.actor, answer)
+    return tuple(found.values())
 
 
 def objection_to(actor: str, rules: GateRules, *, requested_by: str) -> str:
@@ -92,19 +89,22 @@ def _window_gate(spec: WindowSpec, run: Run, now: datetime) -> Gate:
 
 
 def _approval_gate(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Gate:
-    """Open with an approval that counts. Once used it no longer expires, unless the run waits in the queue again."""
-    answers = _answers(run, grants)
+    """Open with enough approvals that count. Once used they expire no more, unless the run waits in the queue again."""
+    answers, needed = _answers(run, grants), customer.gates.approvals_needed
     rejected = answers[-1] if answers and not answers[-1].granted else None
-    went_ahead = run.approved_by is not None and run.stage is not Stage.QUEUED and rejected is None
-    if run.force or went_ahead or valid_grant(customer, run, grants, now) is not None:
+    went_ahead = len(run.approved_by) >= needed and run.stage is not Stage.QUEUED and rejected is None
+    given = tuple(grant.actor for grant in valid_grants(customer, run, grants, now))
+    if run.force or went_ahead or len(given) >= needed:
         return Gate("approval", is_open=True)
-    who = _who_may_approve(customer.gates, run.requested_by)
-    reason = f"an approval by {who}" + (f" ({rejected.actor} rejected it)" if rejected else "")
-    return Gate("approval", False, reason, "SW402", person=who)
+    who = _who_may_approve(customer.gates, (run.requested_by, *reversed(given)))
+    count = "an approval" if needed == 1 else f"{needed - len(given)} of {needed} approvals"
+    said = f" ({rejected.actor} rejected it)" if rejected else ""
+    return Gate("approval", False, f"{count} by {who}{said}", "SW402", person=who)
 
 
-def _who_may_approve(rules: GateRules, requested_by: str) -> str:
-    eligible = [one for one in rules.approvers if one != requested_by]
+def _who_may_approve(rules: GateRules, others: Sequence[str]) -> str:
+    """Whose approval would count, but for that of `others`: the requester first, then those who gave theirs."""
+    eligible = [one for one in rules.approvers if one not in others]
     if rules.approvers and not eligible:
-        return f"an approver other than {requested_by}, and none is configured"
-    return " or ".join(eligible) or f"anyone but {requested_by}"
+        return f"an approver other than {' and '.join(others)}, and none is configured"
+    return " or ".join(eligible) or f"anyone but {' and '.join(others)}"

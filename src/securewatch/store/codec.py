@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 from cattrs import Converter
 
@@ -112,10 +113,23 @@ def _not_plain(error: Exception) -> InternalError:
     return InternalError("SW901", "a value that JSON cannot hold was to be stored", why=type(error).__name__)
 
 
+_ACCEPTED: dict[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+
+
+def _exactly(value: object, kind: type[T]) -> T:
+    """The value as it is: text is never made of a number, nor a yes of a word."""
+    if type(value) not in _ACCEPTED[kind]:
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} belongs")
+    return cast("T", value)
+
+
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_unstructure_hook(datetime, to_text)
     converter.register_structure_hook(datetime, lambda text, _: from_text(text))
+    converter.register_structure_hook(StrEnum, lambda word, kind: kind(word))
+    for kind in _ACCEPTED:
+        converter.register_structure_hook(kind, _exactly)
     return converter
 
 

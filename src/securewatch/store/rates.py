@@ -10,8 +10,10 @@ from securewatch.store.tables import rate_window
 from securewatch.store.tx import Prepared, Tx
 
 Spent = Mapping[str, float | int]
-"""One bucket: `window_start` (epoch seconds of product time) and counts of that window."""
+"""One bucket: `window_start` (epoch seconds of product time), and what is known of that window."""
 _WINDOW = "window_start"
+_GROWING = ("spent", "blocked_until")
+"""What only rises within a window, whoever saw it; of everything else the last word stands."""
 _INSERT = sqlite.insert(rate_window)
 _SAVE = Prepared(
     _INSERT.on_conflict_do_update(index_elements=["bucket"], set_={"document": _INSERT.excluded.document}),
@@ -21,7 +23,7 @@ _LOAD = Prepared(sa.select(rate_window.c.bucket, rate_window.c.document))
 
 
 async def save_spent(tx: Tx, spent: Mapping[str, Spent]) -> None:
-    """Keep what was spent: a newer window replaces an older one; of the same window the greater of each count stays."""
+    """Keep what was spent: a newer window replaces an older one; of the same window the greater `spent` stays."""
     kept = await load_spent(tx)
     for bucket, numbers in spent.items():
         merged = _merge(kept.get(bucket), numbers)
@@ -39,4 +41,5 @@ def _merge(kept: Spent | None, new: Spent) -> dict[str, float | int]:
         return dict(new)
     if new.get(_WINDOW, 0) < kept.get(_WINDOW, 0):
         return dict(kept)
-    return {name: max(kept.get(name, 0), new.get(name, 0)) for name in {*kept, *new}}
+    risen = {name: max(kept.get(name, 0), new.get(name, 0)) for name in _GROWING if name in kept or name in new}
+    return {**kept, **new, **risen}

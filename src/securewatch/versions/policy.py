@@ -3,7 +3,6 @@
 Windows and approvals are gates of the rollout and not here: they ask when and by whom, not which version.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,31 +31,36 @@ class PolicyFinding:
     code: str = ""
 
 
-def check_version_policy(
-    fleet: Fleet,
-    customer: Customer,
-    version: str,
-    *,
-    current_version: str | None,
-    now: datetime,
-    known_versions: Sequence[Version] = (),
-    demo_verified_at: datetime | None = None,
-) -> tuple[PolicyFinding, ...]:
-    """Every rule for bringing the version (a tag) to the customer, met or not, in a fixed order.
+@dataclass(frozen=True)
+class VersionFacts:
+    """What is known beside the files: `current_version`, what the customer runs (None: not known); `known_versions`,
+    those of the repository, for `latest`; `demo_verified_at`, the version's first verified deploy to a demo customer.
+    """
 
-    `current_version` is what the customer runs, None where it is not known; `known_versions` those of the repository,
-    for `latest`; `demo_verified_at` the version's first verified deploy to a demo customer; instants are aware.
+    current_version: str | None = None
+    known_versions: tuple[Version, ...] = ()
+    demo_verified_at: datetime | None = None
+
+
+NOTHING_KNOWN = VersionFacts()
+
+
+def check_version_policy(
+    fleet: Fleet, customer: Customer, version: str, *, now: datetime, facts: VersionFacts = NOTHING_KNOWN
+) -> tuple[PolicyFinding, ...]:
+    """Every rule for bringing the version (a tag) to the customer now (aware), met or not, in a fixed order.
+
     Raises UsageError (SW204) for a text that is no version.
     """
     wanted = parse_version(version)
-    newest = latest_stable(tuple(known_versions))
+    newest = latest_stable(facts.known_versions)
     return (
         _configuration(customer),
         _source(fleet, customer, wanted),
         _supported(fleet, customer, wanted, newest),
         _lifecycle(fleet, wanted),
-        _order(wanted, current_version),
-        _testing(fleet, customer, demo_verified_at, now),
+        _order(wanted, facts.current_version),
+        _testing(fleet, customer, facts.demo_verified_at, now),
         _freeze(fleet, customer, now),
     )
 

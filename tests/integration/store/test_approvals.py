@@ -30,9 +30,7 @@ async def answers(state: State) -> list[Approval]:
 async def test_every_answer_to_a_plan_for_a_customer_is_kept_in_order(tmp_path: Path) -> None:
     rejected = replace(BY_BOB, actor="eve", granted=False, comment="no")
     async with opened(tmp_path) as state:
-        given = await give(
-            state, BY_BOB, rejected, replace(BY_BOB, slug="globex"), replace(BY_BOB, plan_hash="8" * 64)
-        )
+        given = await give(state, BY_BOB, rejected, replace(BY_BOB, slug="globex"), replace(BY_BOB, plan_hash="8" * 64))
 
         assert await answers(state) == given[:2]
     assert [replace(one, id=0) for one in given[:2]] == [BY_BOB, rejected]

@@ -28,7 +28,9 @@ async def test_an_installation_is_bound_by_its_first_use(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("other", [{"host": "http://127.0.0.1:1/v1"}, {"owner": "tea-2"}, {"clock_file": True}])
-async def test_a_process_that_differs_from_its_installation_is_refused(tmp_path: Path, other: dict[str, object]) -> None:
+async def test_a_process_that_differs_from_its_installation_is_refused(
+    tmp_path: Path, other: dict[str, object]
+) -> None:
     async with opened(tmp_path) as state:
         await bind(state)
 
@@ -53,8 +55,8 @@ async def test_the_kill_switch_says_who_turned_it_on_first_and_goes_off(tmp_path
 
 async def test_what_was_spent_is_the_most_of_the_newest_window(tmp_path: Path) -> None:
     saved = [
-        {"reads": {"window_start": 60.0, "spent": 5, "limit": 400}},
-        {"reads": {"window_start": 60.0, "spent": 3}, "writes": {"window_start": 60.0, "spent": 1}},
+        {"reads": {"window_start": 60.0, "spent": 5, "limit": 400, "blocked_until": 70.0}},
+        {"reads": {"window_start": 60.0, "spent": 3, "limit": 100}, "writes": {"window_start": 60.0, "spent": 1}},
         {"reads": {"window_start": 0.0, "spent": 300}, "writes": {"window_start": 120.0, "spent": 0}},
     ]
     async with opened(tmp_path) as state, state.database.write("rates") as tx:
@@ -63,7 +65,7 @@ async def test_what_was_spent_is_the_most_of_the_newest_window(tmp_path: Path) -
         found = await rates.load_spent(tx)
 
     assert found == {
-        "reads": {"window_start": 60.0, "spent": 5, "limit": 400},
+        "reads": {"window_start": 60.0, "spent": 5, "limit": 100, "blocked_until": 70.0},
         "writes": {"window_start": 120.0, "spent": 0},
     }
 

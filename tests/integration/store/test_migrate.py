@@ -2,12 +2,14 @@
 
 import asyncio
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hatchling.builders.wheel import WheelBuilder
 
 from securewatch.store import meta, migrate
 from securewatch.store.database import Database
@@ -74,3 +76,16 @@ async def test_a_migration_that_was_killed_half_way_is_done_by_the_next(tmp_path
     async with opened(tmp_path) as state, state.database.read() as tx:
         assert await meta.get_meta(tx, "min_tool_version") == migrate.MIN_TOOL_VERSION
         assert await meta.get_meta(tx, "created_at") == "2026-11-22T08:00:00.000123+00:00"
+
+
+def test_the_wheel_holds_every_migration(tmp_path: Path) -> None:
+    root = FOLDER.parents[3]
+    builder = WheelBuilder(str(root))
+
+    (wheel,) = builder.build(directory=str(tmp_path), versions=["standard"])
+
+    with zipfile.ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+    needed = {path.relative_to(root / "src").as_posix() for path in FOLDER.rglob("*.py")}
+    assert len(needed) >= 2
+    assert needed <= packed

@@ -9,7 +9,9 @@ from securewatch.store.releases import Release
 from tests.integration.store.given import NOW, State, later, opened
 
 OLD = Release("acme", ServiceKind.BACKEND, "srv-acme", "v1.0.0", "51d00fe", "dep-0", NOW, verified_at=NOW, run_id="r0")
-NEW = replace(OLD, version="v1.1.0", commit="9c1e2ab", deploy_id="dep-1", since=later(60), verified_at=None, run_id="r1")
+NEW = replace(
+    OLD, version="v1.1.0", commit="9c1e2ab", deploy_id="dep-1", since=later(60), verified_at=None, run_id="r1"
+)
 
 
 async def record(state: State, *given: Release) -> None:

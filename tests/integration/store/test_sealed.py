@@ -23,9 +23,7 @@ async def seal(state: State, values: dict[str, str | None], run_id: str = "run-1
 
 async def unseal(state: State, box: SecretBox | None = None, run_id: str = "run-1") -> dict[str, str | None] | None:
     async with state.database.read() as tx:
-        return await sealed.open_values(
-            tx, box or state.box, purpose=BACKUP, run_id=run_id, service_id="srv-acme"
-        )
+        return await sealed.open_values(tx, box or state.box, purpose=BACKUP, run_id=run_id, service_id="srv-acme")
 
 
 async def test_values_come_back_and_the_newest_of_a_slot_count(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Another process on the same database, for the tests.
 
-`append NAME COUNT` adds to the audit log and says each number once it is committed. `deploy EVENT` commits one step of an
-effect after the other and is killed at that event. `hold` takes the controller lock until its standard input ends.
+`append NAME COUNT` adds to the audit log and says each number once it is committed. `deploy EVENT` commits one step of
+an effect after the other and is killed at that event. `hold` takes the controller lock until its standard input ends.
 """
 
 import asyncio

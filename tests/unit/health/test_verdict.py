@@ -340,4 +340,4 @@ def test_a_bar_without_data_is_not_reached_and_each_bar_says_so() -> None:
 )
 def test_a_count_below_one_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="1 or more"):
-        Thresholds(**{name: 0})  # type: ignore[arg-type]  # every field named here is an int
+        Thresholds(**{name: 0})

@@ -1,15 +1,17 @@
-"""What the tests of the gateway share: a client over a transport of the test's own, on a clock that waits for nobody."""
+"""What the gateway's tests share: a client over a transport of the test's own, on a clock that waits for nobody."""
 
 from collections.abc import Callable, Iterable
 
 import httpx2
 
-from securewatch.render.budget import RateBudget
+from securewatch.render.budget import Priority, RateBudget
 from securewatch.render.client import ClientOptions, RenderClient
 from tests.fakes.clock import ManualClock
 from tests.fakes.replay import Exchange, ReplayTransport
 
 KEY = "rnd_canaryKey0123456789"
+VALUE = "postgres://canary:hunter2@db/app"
+HTML = "<html><body>Bad gateway</body></html>"
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
@@ -49,3 +51,25 @@ def replaying(exchanges: Iterable[Exchange]) -> tuple[RenderClient, ReplayTransp
 def handled_by(handler: Handler, *, clock: ManualClock | None = None) -> RenderClient:
     """A client whose requests a function answers."""
     return client_over(httpx2.MockTransport(handler), clock=clock)
+
+
+def always(status: int, *, text: str = "", **headers: str) -> Handler:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _: httpx2.Response(status, text=text, headers=named)
+
+
+def failing(error: Exception) -> tuple[Handler, list[str]]:
+    """A handler that fails each time, and the requests that it saw."""
+    seen: list[str] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        seen.append(str(request.url))
+        raise error
+
+    return handle, seen
+
+
+async def put_value(client: RenderClient, value: str = VALUE) -> object:
+    return await client.write(
+        "PUT", "/services/srv-1/env-vars/K", body={"value": value}, priority=Priority.DEPLOY, guard=no_guard
+    )

@@ -39,9 +39,7 @@ async def test_a_rollback_may_use_the_last_token() -> None:
     assert await spendable(budget, SMALL, Priority.ROLLBACK) == 10
 
 
-@pytest.mark.parametrize(
-    ("priority", "expected"), [(Priority.DEPLOY, 380), (Priority.POLL, 368), (Priority.CLI, 360)]
-)
+@pytest.mark.parametrize(("priority", "expected"), [(Priority.DEPLOY, 380), (Priority.POLL, 368), (Priority.CLI, 360)])
 async def test_lower_priorities_leave_a_part_free(priority: Priority, expected: int) -> None:
     budget = budget_at(ManualClock())
 

@@ -7,6 +7,7 @@ from securewatch.deploy.model import Stage, WindowSpec
 from securewatch.rollout.decide import FleetView, decide
 from tests.unit.rollout.given import NOW, SUNDAY_NIGHT, TUESDAY_NOON, customer, grant, run, view
 
+TUESDAY_EVENING = WindowSpec("tuesday", "20:00", "22:00", "UTC")
 SUNDAY = datetime(2026, 11, 29, 2, tzinfo=UTC)
 
 
@@ -78,11 +79,9 @@ def test_a_window_that_cannot_be_read_holds_its_own_run_alone() -> None:
 
 def test_the_earliest_instant_of_all_runs_is_the_next_one() -> None:
     later = view(customer(window=SUNDAY_NIGHT), run())
-    sooner = view(
-        customer("medhealth", testing_period_until=NOW + timedelta(hours=3)), run(id="run-2", slug="medhealth")
-    )
+    sooner = view(customer("medhealth", window=TUESDAY_EVENING), run(id="run-2", slug="medhealth"))
 
-    assert decide(FleetView((later, sooner)), NOW).next_at == NOW + timedelta(hours=3)
+    assert decide(FleetView((later, sooner)), NOW).next_at == NOW + timedelta(hours=8)
 
 
 def test_the_kill_switch_stops_every_run() -> None:

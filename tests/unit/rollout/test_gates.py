@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from securewatch.deploy.model import Gate, GateRules, Run, Stage, WindowSpec
-from securewatch.rollout.gates import Grant, gates_of, objection_to, valid_grant, window_of
+from securewatch.rollout.gates import Grant, gates_of, objection_to, valid_grants, window_of
 from tests.unit.rollout.given import HASH, NOW, SUNDAY_NIGHT, TUESDAY_NOON, customer, grant, run
-
-SOON = NOW + timedelta(hours=3)
 
 
 def gate(name: str, grants: Sequence[Grant] = (), *, of: Run | None = None, now: datetime = NOW, **rules: Any) -> Gate:
@@ -26,42 +24,22 @@ def names(**rules: Any) -> list[str]:
 # --- which gates bind -------------------------------------------------------------------------------------------------
 
 
-def test_a_customer_without_rules_has_only_an_open_hold() -> None:
-    assert names() == ["hold"]
-    assert gate("hold").is_open
+def test_a_customer_without_rules_has_no_gate() -> None:
+    assert names() == []
 
 
 def test_each_rule_brings_its_gate() -> None:
-    rules = {"window": SUNDAY_NIGHT, "needs_approval": True, "testing_period_until": SOON}
+    assert names(window=SUNDAY_NIGHT) == ["window"]
+    assert names(needs_approval=True) == ["approval"]
+    assert names(window=SUNDAY_NIGHT, needs_approval=True) == ["window", "approval"]
 
-    assert names(**rules) == ["hold", "testing period", "window", "approval"]
 
-
-def test_force_opens_window_approval_and_testing_period_and_never_the_hold() -> None:
-    part = customer(held=("two ids",), window=SUNDAY_NIGHT, needs_approval=True, testing_period_until=SOON)
+def test_force_opens_every_gate() -> None:
+    part = customer(window=SUNDAY_NIGHT, needs_approval=True, approvals_needed=2)
 
     found = gates_of(part, run(force=True), (), NOW)
 
-    assert [(one.name, one.is_open) for one in found] == [
-        ("hold", False),
-        ("testing period", True),
-        ("window", True),
-        ("approval", True),
-    ]
-
-
-def test_a_held_customer_waits_for_the_configuration() -> None:
-    shut = gate("hold", held=("two service ids", "two policies"))
-
-    assert (shut.is_open, shut.code, shut.reason) == (False, "SW404", "two service ids; two policies")
-    assert shut.person
-
-
-def test_the_testing_period_opens_by_itself() -> None:
-    shut = gate("testing period", testing_period_until=SOON)
-
-    assert (shut.is_open, shut.code, shut.until, shut.person) == (False, "SW416", SOON, "")
-    assert gate("testing period", testing_period_until=SOON, now=SOON).is_open
+    assert [(one.name, one.is_open) for one in found] == [("window", True), ("approval", True)]
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------
@@ -110,7 +88,7 @@ def test_the_window_of_a_plan_keeps_its_hours_and_zone() -> None:
 
 def test_an_approval_by_another_person_opens_the_gate() -> None:
     assert gate("approval", [grant("alice")], needs_approval=True).is_open
-    assert valid_grant(customer(needs_approval=True), run(), [grant("alice")], NOW) == grant("alice")
+    assert valid_grants(customer(needs_approval=True), run(), [grant("alice")], NOW) == (grant("alice"),)
 
 
 def test_without_an_answer_the_gate_waits_for_a_person() -> None:
@@ -142,7 +120,7 @@ def test_an_approval_counts_until_just_before_it_expires() -> None:
 
 
 def test_only_a_configured_approver_may_approve() -> None:
-    rules = {"needs_approval": True, "approvers": ("carol", "dave")}
+    rules: dict[str, Any] = {"needs_approval": True, "approvers": ("carol", "dave")}
 
     assert not gate("approval", [grant("alice")], **rules).is_open
     assert gate("approval", [grant("dave")], **rules).is_open
@@ -150,7 +128,7 @@ def test_only_a_configured_approver_may_approve() -> None:
 
 
 def test_a_configured_approver_may_not_approve_what_they_asked_for() -> None:
-    rules = {"needs_approval": True, "approvers": ("bob", "carol")}
+    rules: dict[str, Any] = {"needs_approval": True, "approvers": ("bob", "carol")}
 
     shut = gate("approval", [grant("bob")], **rules)
 
@@ -183,7 +161,7 @@ def test_an_approval_after_a_rejection_counts() -> None:
     "later", [grant("bob"), grant("mallory"), grant("carol", expires_at=NOW), grant("carol", used_by="run-0")]
 )
 def test_a_later_approval_that_does_not_count_takes_nothing_from_one_that_does(later: Grant) -> None:
-    rules = {"needs_approval": True, "approvers": ("alice", "carol")}
+    rules: dict[str, Any] = {"needs_approval": True, "approvers": ("alice", "carol")}
 
     assert gate("approval", [grant("alice"), later], **rules).is_open
 
@@ -206,7 +184,7 @@ def test_an_approval_of_this_run_goes_on_counting() -> None:
 @pytest.mark.parametrize(("stage", "is_open"), [(Stage.SETTING_ENV, True), (Stage.QUEUED, False)])
 def test_a_used_approval_does_not_expire_unless_the_run_waits_again(stage: Stage, is_open: bool) -> None:
     expired = grant("alice", used_by="run-1", expires_at=NOW)
-    under_way = run(stage=stage, approved_by="alice")
+    under_way = run(stage=stage, approved_by=("alice",))
 
     assert gate("approval", [expired], of=under_way, needs_approval=True).is_open is is_open
 
@@ -215,7 +193,40 @@ def test_a_used_approval_does_not_expire_unless_the_run_waits_again(stage: Stage
 def test_a_rejection_reaches_a_run_that_went_ahead(stage: Stage) -> None:
     answers = [grant("alice", used_by="run-1"), grant("carol", granted=False)]
 
-    assert not gate("approval", answers, of=run(stage=stage, approved_by="alice"), needs_approval=True).is_open
+    assert not gate("approval", answers, of=run(stage=stage, approved_by=("alice",)), needs_approval=True).is_open
+
+
+def test_two_approvals_need_two_people() -> None:
+    rules: dict[str, Any] = {"needs_approval": True, "approvals_needed": 2}
+
+    once = gate("approval", [grant("alice")], **rules)
+    twice = gate("approval", [grant("alice"), grant("alice")], **rules)
+
+    assert (once.is_open, once.reason) == (False, "1 of 2 approvals by anyone but bob and alice")
+    assert twice == once
+    assert gate("approval", [grant("alice"), grant("carol")], **rules).is_open
+
+
+def test_of_two_approvals_needed_the_missing_approver_is_named() -> None:
+    rules: dict[str, Any] = {"needs_approval": True, "approvals_needed": 2, "approvers": ("alice", "bob", "carol")}
+
+    assert gate("approval", **rules).reason == "2 of 2 approvals by alice or carol"
+    assert gate("approval", [grant("carol")], **rules).person == "alice"
+
+
+def test_one_of_two_approvals_that_does_not_count_leaves_the_gate_shut() -> None:
+    rules: dict[str, Any] = {"needs_approval": True, "approvals_needed": 2}
+
+    for second in (grant("bob"), grant("carol", expires_at=NOW), grant("carol", used_by="run-0")):
+        assert not gate("approval", [grant("alice"), second], **rules).is_open
+
+
+def test_of_each_person_the_newest_approval_counts() -> None:
+    older, newer = grant("alice"), grant("alice", expires_at=NOW + timedelta(days=3))
+
+    found = valid_grants(customer(needs_approval=True), run(), [older, grant("carol"), newer], NOW)
+
+    assert found == (newer, grant("carol"))
 
 
 @pytest.mark.parametrize(
@@ -238,5 +249,5 @@ def test_who_may_approve(actor: str, approvers: tuple[str, ...], objection: str)
 def test_the_hash_of_the_runs_own_plan_is_what_an_approval_binds_to() -> None:
     replanned = run(plan_hash="51d0")
 
-    assert valid_grant(customer(needs_approval=True), replanned, [grant()], NOW) is None
-    assert valid_grant(customer(needs_approval=True), run(plan_hash=HASH), [grant()], NOW) is not None
+    assert valid_grants(customer(needs_approval=True), replanned, [grant()], NOW) == ()
+    assert valid_grants(customer(needs_approval=True), run(plan_hash=HASH), [grant()], NOW) == (grant(),)

@@ -35,7 +35,7 @@ _ACCEPTED_BY_TYPE = {
 
 @dataclass(frozen=True)
 class CheckedFile(Generic[FileT]):
-    """A file's model (None: absent or with problems), with what is wrong and what deserves a look."""
+    """A file's model (None: absent or not to be made), with what is wrong and what deserves a look."""
 
     name: str
     model: FileT | None
@@ -60,7 +60,7 @@ def check_file(raw: RawFile, model: type[FileT]) -> CheckedFile[FileT]:
     except ValidationError as error:
         checked = None
         problems += _problems_of(raw.name, raw.data, model, error)
-    return CheckedFile(raw.name, None if problems else checked, tuple(problems), tuple(warnings))
+    return CheckedFile(raw.name, checked, tuple(problems), tuple(warnings))
 
 
 def show_found(value: object, path: str) -> str:
@@ -165,14 +165,14 @@ def _parts(annotation: Any, value: object, path: str) -> Iterator[tuple[type[Fil
         return
     if isinstance(value, list):
         yield from ((part, one, join_path(path, index)) for index, one in enumerate(value))
-    elif isinstance(value, dict) and _is_by_name(annotation):
+    elif isinstance(value, dict) and is_by_name(annotation):
         yield from ((part, one, join_path(path, name)) for name, one in value.items())
     else:
         yield part, value, path
 
 
-def _is_by_name(annotation: Any) -> bool:
-    """Whether the annotation is a mapping of models by free names, and not one model."""
+def is_by_name(annotation: Any) -> bool:
+    """Whether the annotation is a mapping by free names, and not one model or a list."""
     if get_origin(annotation) in (Annotated, Union, UnionType):
-        return any(_is_by_name(one) for one in get_args(annotation))
+        return any(is_by_name(one) for one in get_args(annotation))
     return get_origin(annotation) is dict

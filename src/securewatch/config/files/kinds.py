@@ -65,7 +65,7 @@ def _text(parse: Callable[[str], Any], accepted: str) -> PlainValidator:
 
 
 def _schema(accepted: str, **more: Any) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": accepted, **more})
+    return WithJsonSchema({"type": "string", "$comment": accepted, **more})
 
 
 class _Given:
@@ -127,6 +127,13 @@ def _path(text: str) -> str:
     return text
 
 
+def _positive_duration(text: str) -> timedelta:
+    duration = quantity.parse_duration(text)
+    if not duration:
+        raise ValueError(POSITIVE_DURATION_ACCEPTED)
+    return duration
+
+
 def _phase_word(text: str) -> str:
     if text not in PHASE_WORDS:
         raise ValueError(PHASE_ACCEPTED)
@@ -178,6 +185,7 @@ PATH_ACCEPTED = "a path that begins with one `/`, such as /api/health"
 PHASE_ACCEPTED = "one of demo, startup, standard, enterprise (or a phase's long name)"
 INSTANT_ACCEPTED = "an ISO 8601 instant with its offset, such as 2026-12-23T00:00:00+00:00"
 BUDGET_ACCEPTED = "a number of customers, 0 or more, or a share such as 10_percent"
+POSITIVE_DURATION_ACCEPTED = f"{quantity.DURATION_ACCEPTED}, above 0"
 NAME_ACCEPTED = "a text that is not blank"
 
 _DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?_(second|minute|hour|day)s?(_after_release)?$"
@@ -188,6 +196,11 @@ Duration = Annotated[
     timedelta,
     _text(quantity.parse_duration, quantity.DURATION_ACCEPTED),
     _schema(quantity.DURATION_ACCEPTED, pattern=_DURATION_PATTERN),
+]
+PositiveDuration = Annotated[
+    timedelta,
+    _text(_positive_duration, POSITIVE_DURATION_ACCEPTED),
+    _schema(POSITIVE_DURATION_ACCEPTED, pattern=_DURATION_PATTERN),
 ]
 Share = Annotated[float, _text(quantity.parse_percent, quantity.PERCENT_ACCEPTED), _schema(quantity.PERCENT_ACCEPTED)]
 Milliseconds = Annotated[
@@ -211,7 +224,7 @@ Instant = Annotated[datetime, _text(_instant, INSTANT_ACCEPTED), _schema(INSTANT
 Budget = Annotated[
     FailureBudget,
     PlainValidator(_failure_budget),
-    WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "description": BUDGET_ACCEPTED}),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "$comment": BUDGET_ACCEPTED}),
 ]
 Texts = Annotated[
     tuple[str, ...],

@@ -15,6 +15,7 @@ from securewatch.config.files.kinds import (
     Name,
     PhaseWord,
     PositiveCount,
+    PositiveDuration,
     refusal,
 )
 from securewatch.config.files.render_file import PolicyWord
@@ -51,26 +52,26 @@ def _service_names(value: object) -> dict[str, str]:
 
 NAMES_ACCEPTED = "names by service id, by `slug.backend` and `slug.frontend`, or in an object by slug"
 ServiceNames = Annotated[
-    dict[str, str], PlainValidator(_service_names), WithJsonSchema({"type": "object", "description": NAMES_ACCEPTED})
+    dict[str, str], PlainValidator(_service_names), WithJsonSchema({"type": "object", "$comment": NAMES_ACCEPTED})
 ]
 
 
 class Probe(FileModel):
     """How often and how long customers are looked at."""
 
-    dense_interval: Annotated[Duration | None, GIVEN] = Field(
+    dense_interval: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="Between probes early in a watch. Default: 30_seconds."
     )
     dense_duration: Annotated[Duration | None, GIVEN] = Field(
         None, description="How long probes are dense. Default: 1_hour."
     )
-    sparse_interval: Annotated[Duration | None, GIVEN] = Field(
+    sparse_interval: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="Between probes later. Default: 5_minutes."
     )
-    timeout: Annotated[Duration | None, GIVEN] = Field(
+    timeout: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="Longest wait for one answer, in real time. Default: 10_seconds."
     )
-    verification_interval: Annotated[Duration | None, GIVEN] = Field(
+    verification_interval: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="Between samples of the verification. Default: 5_seconds."
     )
     verification_samples: Annotated[PositiveCount | None, GIVEN] = Field(
@@ -85,7 +86,7 @@ class Approval(FileModel):
     """Who must agree before deploys of a phase that needs approval."""
 
     count: PositiveCount = Field(1, description="Distinct people who must approve.")
-    expires_after: Annotated[Duration | None, GIVEN] = Field(
+    expires_after: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="How long an approval holds. Default: to the end of its phase."
     )
 
@@ -107,7 +108,7 @@ class SecurewatchFile(FileModel):
         ReleaseCalendar.PHASES,
         description="Which dates rule a release: the phases' days, or each policy's `rollout_delay`.",
     )
-    deploy_timeout: Annotated[Duration | None, GIVEN] = Field(
+    deploy_timeout: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="Longest time for one service's deploy once Render has begun it. Default: 10_minutes."
     )
     probe: Probe = Field(default_factory=Probe, description="How often and how long customers are looked at.")

@@ -22,7 +22,7 @@ def _time_windows(value: object) -> tuple[str, ...]:
 TimeWindows = Annotated[
     tuple[str, ...],
     PlainValidator(_time_windows),
-    WithJsonSchema({"type": ["string", "array"], "description": WINDOWS_ACCEPTED}),
+    WithJsonSchema({"type": ["string", "array"], "$comment": WINDOWS_ACCEPTED}),
 ]
 
 

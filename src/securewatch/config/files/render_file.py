@@ -41,7 +41,7 @@ def _batch_delay(value: object) -> timedelta | str:
 BatchDelay = Annotated[
     timedelta | str,
     PlainValidator(_batch_delay),
-    WithJsonSchema({"type": "string", "description": DELAY_ACCEPTED}),
+    WithJsonSchema({"type": "string", "$comment": DELAY_ACCEPTED}),
 ]
 
 
@@ -49,7 +49,7 @@ class RenderConfiguration(FileModel):
     """How to reach Render, and how services are named."""
 
     api_endpoint: Annotated[BaseURL | None, GIVEN] = Field(
-        None, description="Base URL of Render's API with `/v1`; `RENDER_HOST` and `--render-host` override it."
+        None, description="Base URL of Render's API with `/v1`; `RENDER_HOST` overrides it."
     )
     service_naming_convention: Annotated[Name | None, GIVEN] = Field(
         None, description="Template of the services' names, with `{customer-slug}` and `{service-type}`."

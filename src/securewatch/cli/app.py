@@ -1,0 +1,141 @@
+"""The program: its global flags, its commands in both grammars, and what becomes of an error."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from securewatch.cli import customers, deploys, installation, versions
+from securewatch.cli.argv import hoist
+from securewatch.cli.session import Session, say
+from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
+
+app = typer.Typer(
+    name="securewatch",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS = (
+    ("deploy-customer", deploys.deploy_customer),
+    ("rollback-customer", deploys.rollback_customer),
+    ("update-env-vars", deploys.update_env_vars),
+    ("check-health", deploys.check_health),
+    ("list-deployments", deploys.list_deployments),
+    ("why", deploys.why),
+    ("approve", deploys.approve),
+    ("reject", deploys.reject),
+    ("list-versions", versions.list_versions),
+    ("validate", versions.validate),
+    ("check-policy", versions.check_policy),
+    ("pause", installation.pause),
+    ("resume", installation.resume),
+    ("serve", installation.serve),
+    ("doctor", installation.doctor),
+)
+ALIASES = (
+    ("deploy", deploys.deploy_customer),
+    ("rollback", deploys.rollback_customer),
+)
+"""The everyday grammar's words for the same operations (design: interface, command line)."""
+
+for _name, _command in COMMANDS:
+    app.command(_name)(_command)
+for _name, _command in ALIASES:
+    app.command(_name, hidden=True)(_command)
+app.add_typer(customers.app, name="customer")
+app.add_typer(versions.app, name="version")
+app.add_typer(installation.config, name="config")
+app.add_typer(installation.audit, name="audit")
+
+
+@app.callback(invoke_without_command=True)
+def program(
+    context: typer.Context,
+    api_key: Annotated[str | None, typer.Option("--api-key", help="Render API key; RENDER_API_KEY is safer.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="The configuration folder.")] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    show_version: Annotated[bool, typer.Option("--program-version", help="Print the program's version.")] = False,
+) -> None:
+    """Bring a git tag to every customer's services on Render, safely, and prove what it did.
+
+    securewatch deploy-customer --version v1.1.0 --customer acme-corp --dry-run
+
+    securewatch check-health --customer acme-corp
+
+    securewatch rollback-customer --customer acme-corp
+
+    --api-key, --config and -o may stand anywhere on the line.
+    """
+    if output not in ("text", "json"):
+        raise UsageError("SW201", f"--output cannot be {output!r}", fix="give text or json")
+    context.obj = session = Session(api_key, config, output == "json")
+    if api_key is not None:
+        say("warning: a key on the command line shows in `ps`; RENDER_API_KEY does not")
+    if show_version:
+        from securewatch import __version__
+
+        print(__version__)
+    elif context.invoked_subcommand is None and api_key is not None:
+        installation.check_key(session)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("help")
+def help_(context: typer.Context, topic: Annotated[str, typer.Argument(help="exit-codes, or a command.")] = "") -> None:
+    """Show help: `securewatch help exit-codes` explains how a command ends.
+
+    securewatch help exit-codes
+    """
+    if topic == "exit-codes":
+        for code, meaning in EXIT_CODE_MEANINGS.items():
+            print(f"{int(code):>4}  {meaning}")
+        return
+    raise typer.Exit(main([topic, "--help"] if topic else ["--help"]))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; gives the exit code. No traceback leaves it."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    try:
+        found = app(hoist(words), standalone_mode=False, prog_name="securewatch")
+        return int(found) if isinstance(found, int) else 0
+    except SecurewatchError as error:
+        return _failed(error, words)
+    except typer.Abort:
+        say("nothing was done")
+        return int(ExitCode.INTERRUPTED)
+    except KeyboardInterrupt:
+        say("stopped following; what was begun goes on when a controller runs (`securewatch serve`, or the same command)")
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return int(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001 - the one place of the command line where every error ends
+        return _unforeseen(error, words)
+
+
+def _failed(error: SecurewatchError, words: Sequence[str]) -> int:
+    from securewatch.cli.failures import show_error
+
+    return int(show_error(error, is_json=_wants_json(words)))
+
+
+def _unforeseen(error: Exception, words: Sequence[str]) -> int:
+    from securewatch.cli.failures import unexpected
+
+    usage = getattr(error, "format_message", None)
+    if usage is not None:
+        return _failed(UsageError("SW201", str(usage()), fix="securewatch --help, or COMMAND --help"), words)
+    return _failed(unexpected(error), words)
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    text = " ".join(words)
+    return "-o json" in text or "--output json" in text or "--output=json" in text or "-ojson" in text

@@ -1,0 +1,110 @@
+"""Commands about the customers: list them, show one, its history, and switch its autodeploy off."""
+
+import typer
+
+from securewatch.cli import options
+from securewatch.cli.session import session_of
+
+app = typer.Typer(help="The customers: list, show, history, autodeploy-off.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(context: typer.Context) -> None:
+    """List every customer with its policy, versions and state, as recorded.
+
+    securewatch customer list
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.cli.show import instant_or_dash, show_table, status_text
+    from securewatch.operations.history import list_customers
+
+    session = session_of(context)
+    rows = session.run(list_customers)
+    if session.is_json:
+        print_json(rows)
+        return
+    show_table(
+        ("customer", "policy", "phase", "backend", "frontend", "status", "since", "note"),
+        (
+            (
+                row.slug,
+                row.policy,
+                row.phase,
+                row.backend or "–",
+                row.frontend or "–",
+                status_text(row.status) if row.status else "–",
+                instant_or_dash(row.since),
+                f"held: {row.held}" if row.held else "",
+            )
+            for row in rows
+        ),
+    )
+
+
+@app.command()
+def show(context: typer.Context, slug: options.Slug) -> None:
+    """Show where a customer stands: its last run, what it waits for, and what each service runs.
+
+    securewatch customer show acme-corp
+    """
+    from securewatch.cli.deploys import why
+
+    why(context, slug)
+
+
+@app.command()
+def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 20) -> None:
+    """List what was done to a customer, the newest first.
+
+    securewatch customer history acme-corp
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.cli.show import show_table, status_text
+    from securewatch.cli.words import show_duration, show_instant
+    from securewatch.deps import Deps
+    from securewatch.operations.history import load_runs
+    from securewatch.operations.status import status_word
+
+    session = session_of(context)
+
+    async def work(deps: Deps) -> None:
+        runs = await load_runs(deps, deps.fleet.find_customer(slug).slug, limit=limit)
+        if session.is_json:
+            print_json(runs)
+            return
+        show_table(
+            ("run", "what", "version", "status", "stage", "asked for by", "at", "took", "detail"),
+            (
+                (
+                    run.id,
+                    run.kind.value,
+                    run.version or "–",
+                    status_text(status_word(run, None)),
+                    run.stage.value,
+                    run.requested_by,
+                    show_instant(run.requested_at),
+                    show_duration(((run.verified_at or run.finished_at or run.since) - run.requested_at).total_seconds()),
+                    run.detail,
+                )
+                for run in runs
+            ),
+        )
+
+    session.run(work)
+
+
+@app.command("autodeploy-off")
+def autodeploy_off(context: typer.Context, slug: options.Slug) -> None:
+    """Switch autodeploy off on a customer's services, so that only this tool deploys to them.
+
+    securewatch customer autodeploy-off acme-corp
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.operations.autodeploy import turn_off
+
+    session = session_of(context)
+    changed = session.run(lambda deps: turn_off(deps, slug))
+    if session.is_json:
+        print_json({"slug": slug, "changed": changed})
+    else:
+        print(f"autodeploy is off now on {', '.join(changed)}" if changed else "autodeploy was off already")

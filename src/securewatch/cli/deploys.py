@@ -1,0 +1,238 @@
+"""Commands about one customer's deploy: bring, take back, look, ask why, approve."""
+
+from typing import Annotated
+
+import typer
+
+from securewatch.cli import options
+from securewatch.cli.parse import parse_kinds, parse_timeout
+from securewatch.cli.session import session_of
+
+PlanHash = Annotated[str, typer.Option("--plan", help="The plan's hash, or its beginning.")]
+Comment = Annotated[str, typer.Option("--comment", help="Why; kept in the audit log.")]
+
+
+def deploy_customer(
+    context: typer.Context,
+    version: options.Version,
+    customer: options.Customer,
+    service_type: options.ServiceType = "both",
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    reason: options.Reason = "",
+    yes: options.Yes = False,
+    wait: options.Wait = False,
+    until: options.Until = "verified",
+    detach: options.Detach = False,
+    timeout: options.Timeout = None,
+    redeploy: Annotated[bool, typer.Option("--redeploy", help="Build again even where the version is there.")] = False,
+) -> None:
+    """Bring a version to one customer, prove it, and go back by itself if it fails.
+
+    securewatch deploy-customer --version v1.1.0 --customer acme-corp --dry-run
+
+    securewatch deploy-customer --version v1.1.0 --customer acme-corp
+
+    securewatch deploy-customer --version v1.1.0 --customer financefirst --wait
+    """
+    from securewatch.cli.flow import How, run_plan
+    from securewatch.cli.parse import parse_until
+    from securewatch.operations.plan import DeployRequest
+
+    session = session_of(context)
+    request = DeployRequest(
+        slug=customer,
+        version=version,
+        kinds=parse_kinds(service_type),
+        force=force,
+        reason=reason,
+        timeout_seconds=parse_timeout(timeout),
+        redeploy=redeploy,
+    )
+    how = How(dry_run, yes, detach, parse_until(until, waits=wait))
+    raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
+
+
+def rollback_customer(
+    context: typer.Context,
+    customer: options.Customer,
+    service_type: options.ServiceType = "both",
+    to: Annotated[list[str] | None, typer.Option("--to", help="A deploy to go to, where none is recorded.")] = None,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    reason: options.Reason = "",
+    yes: options.Yes = False,
+    detach: options.Detach = False,
+) -> None:
+    """Take a customer back to the pair that was live and healthy before, with its env vars.
+
+    securewatch rollback-customer --customer acme-corp
+
+    securewatch rollback-customer --customer acme-corp --reason customer-request
+    """
+    from securewatch.cli.flow import How, run_rollback
+    from securewatch.operations.rollback import RollbackRequest
+
+    session = session_of(context)
+    request = RollbackRequest(customer, parse_kinds(service_type), reason, force, tuple(to or ()))
+    how = How(dry_run, yes or force, detach)
+    raise typer.Exit(session.run(lambda deps: run_rollback(deps, session, request, how)))
+
+
+def update_env_vars(
+    context: typer.Context,
+    version: options.Version,
+    customer: options.Customer,
+    service_type: options.ServiceType = "both",
+    all_: Annotated[bool, typer.Option("--all", help="Write also keys that drifted from their templates.")] = False,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    reason: options.Reason = "",
+    yes: options.Yes = False,
+    detach: options.Detach = False,
+) -> None:
+    """Write the env vars that a version asks for, one key at a time; nothing is deployed.
+
+    securewatch update-env-vars --version v1.1.0 --customer acme-corp --dry-run
+
+    securewatch update-env-vars --version v1.1.0 --customer acme-corp
+    """
+    from securewatch.cli.flow import How, run_plan
+    from securewatch.deploy.model import RunKind
+    from securewatch.operations.plan import DeployRequest
+
+    session = session_of(context)
+    kinds = parse_kinds(service_type)
+    request = DeployRequest(
+        customer, version, kinds, kind=RunKind.ENV, force=force, reason=reason, all_env=all_
+    )
+    how = How(dry_run, yes, detach)
+    raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
+
+
+def check_health(
+    context: typer.Context,
+    customer: options.Customer,
+    service_type: options.ServiceType = "both",
+    samples: Annotated[int, typer.Option("--samples", min=1, max=120, help="Samples a service, a second apart.")] = 3,
+) -> None:
+    """Ask a customer's services how they are and what they run; exit code 1 where one is not well.
+
+    securewatch check-health --customer acme-corp
+    """
+    from securewatch.cli.data import health_data, print_json
+    from securewatch.cli.show import show_health
+    from securewatch.operations.health import check_health as check
+
+    session, kinds = session_of(context), parse_kinds(service_type)
+    health = session.run(lambda deps: check(deps, customer, kinds=kinds, sample_count=samples))
+    if session.is_json:
+        print_json(health_data(health))
+    else:
+        show_health(health)
+    raise typer.Exit(0 if health.is_healthy else 1)
+
+
+def list_deployments(
+    context: typer.Context,
+    customer: options.Customer,
+    service_type: options.ServiceType = "both",
+    limit: options.Limit = 10,
+) -> None:
+    """List a customer's latest deploys as Render knows them, with the tags and the runs that made them.
+
+    securewatch list-deployments --customer acme-corp
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.cli.show import instant_or_dash, show_table
+    from securewatch.operations.history import list_deployments as fetch
+
+    session, kinds = session_of(context), parse_kinds(service_type)
+    rows = session.run(lambda deps: fetch(deps, customer, kinds=kinds, limit=limit))
+    if session.is_json:
+        print_json(rows)
+        return
+    show_table(
+        ("service", "deploy", "status", "version", "commit", "trigger", "created", "finished", "run"),
+        (
+            (
+                row.kind.value,
+                row.deploy_id,
+                row.status,
+                row.tag or "–",
+                row.commit[:12] or "–",
+                row.trigger,
+                instant_or_dash(row.created_at),
+                instant_or_dash(row.finished_at),
+                row.run_id or "–",
+            )
+            for row in rows
+        ),
+    )
+
+
+def why(context: typer.Context, customer: options.Customer) -> None:
+    """Tell where a customer stands, what it waits for and until when.
+
+    securewatch why --customer acme-corp
+    """
+    from securewatch.cli.data import print_json, status_data
+    from securewatch.cli.show import explain_lines
+    from securewatch.deps import Deps
+    from securewatch.operations.explain import explain
+
+    session = session_of(context)
+
+    async def work(deps: Deps) -> None:
+        status = await explain(deps, customer)
+        zone = deps.fleet.find_customer(customer).window.timezone
+        if session.is_json:
+            print_json(status_data(status))
+        else:
+            print("\n".join(explain_lines(status, deps.clock.now(), zone)))
+
+    session.run(work)
+
+
+def approve(
+    context: typer.Context,
+    version: options.Version,
+    customer: options.Customer,
+    comment: Comment = "",
+    plan: PlanHash = "",
+) -> None:
+    """Approve the deploy of a version to a customer that waits for it; not for the one who asked.
+
+    SECUREWATCH_ACTOR=dana securewatch approve --version v1.1.0 --customer financefirst --comment "change 4711"
+    """
+    _answer(context, version, customer, granted=True, words=(comment, plan))
+
+
+def reject(
+    context: typer.Context,
+    version: options.Version,
+    customer: options.Customer,
+    comment: Comment = "",
+    plan: PlanHash = "",
+) -> None:
+    """Say no to the deploy of a version to a customer.
+
+    SECUREWATCH_ACTOR=dana securewatch reject --version v1.1.0 --customer financefirst --comment "not this week"
+    """
+    _answer(context, version, customer, granted=False, words=(comment, plan))
+
+
+def _answer(context: typer.Context, version: str, customer: str, *, granted: bool, words: tuple[str, str]) -> None:
+    from securewatch.cli.data import print_json
+    from securewatch.cli.words import show_instant
+    from securewatch.operations.approve import Answer, answer_request
+
+    session = session_of(context)
+    answer = Answer(customer, version, granted, *words)
+    given, run = session.run(lambda deps: answer_request(deps, answer))
+    if session.is_json:
+        print_json({"slug": run.slug, "version": run.version, "plan": run.plan_hash, "approval": given})
+        return
+    word = "approved" if granted else "rejected"
+    print(f"{given.actor} {word} {run.version} for {run.slug}, plan {run.plan_hash[:8]}", end="")
+    print(f", good until {show_instant(given.expires_at)} (who acts is taken on trust here)" if granted else "")

@@ -1,0 +1,154 @@
+"""The course of a command that changes a customer: plan, show, ask, begin, follow, sum up."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import typer
+
+from securewatch.cli.data import plan_data, print_json, status_data
+from securewatch.cli.live import LiveRegion, PlainLines
+from securewatch.cli.session import Session, say
+from securewatch.cli.show import plan_lines, summary_lines, waiting_line
+from securewatch.core.clock import Clock
+from securewatch.core.errors import ExitCode, SecurewatchError
+from securewatch.deploy.model import Run, ServiceKind
+from securewatch.deps import Deps
+from securewatch.operations.explain import load_status
+from securewatch.operations.follow import Followed, FollowOptions, exit_code_of, follow
+from securewatch.operations.plan import DeployRequest, Planned, plan_customer
+from securewatch.operations.rollback import RollbackRequest, start_rollback
+from securewatch.operations.start import start_run
+from securewatch.operations.status import CustomerStatus
+from securewatch.operations.usual import usual_seconds
+
+
+@dataclass(frozen=True)
+class How:
+    """How a command is to be carried out."""
+
+    is_dry: bool = False
+    is_sure: bool = False
+    is_detached: bool = False
+    following: FollowOptions = FollowOptions()
+
+
+async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: How) -> ExitCode:
+    """Plan a deploy or a change of env vars, and carry it out."""
+    planned = await plan_customer(deps, request)
+    _show_plan(deps, session, planned, how)
+    if how.is_dry:
+        return ExitCode.DONE
+    if not planned.is_there and not _is_agreed(session, how, f"Go ahead with {request.slug}?"):
+        say("nothing was done")
+        return ExitCode.DONE
+    run = await start_run(deps, planned)
+    if run is None:
+        return _nothing_to_do(session, planned)
+    return await _follow(deps, session, run, how)
+
+
+async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, how: How) -> ExitCode:
+    """Take a customer back to its recorded good pair."""
+    found = await start_rollback(deps, request, is_dry=True)
+    if found.run is None and not request.to:
+        return _said(session, request.slug, found.note)
+    _tell(session, [f"{request.slug}: back {found.note}"])
+    if how.is_dry:
+        return _said(session, request.slug, found.note) if session.is_json else ExitCode.DONE
+    if not _is_agreed(session, how, f"Take {request.slug} back?"):
+        say("nothing was done")
+        return ExitCode.DONE
+    started = await start_rollback(deps, request)
+    if started.run is None:
+        return _said(session, request.slug, started.note)
+    return await _follow(deps, session, started.run, how)
+
+
+async def _follow(deps: Deps, session: Session, run: Run, how: How) -> ExitCode:
+    if how.is_detached:
+        return await _detach(deps, session, run)
+    with await _screen(deps, session) as screen:
+        followed = await follow(deps, run, how.following, screen)
+    _sum_up(deps, session, followed)
+    return followed.exit_code
+
+
+async def _detach(deps: Deps, session: Session, run: Run) -> ExitCode:
+    status = await load_status(deps, run.id)
+    code = ExitCode.WAITING if exit_code_of(status, FollowOptions()) is ExitCode.WAITING else ExitCode.DONE
+    if session.is_json:
+        print_json(status_data(status, code))
+    else:
+        print(f"run {run.id} is noted", flush=True)
+        _tell(session, [waiting_line(status, deps.clock.now())])
+    if deps.lock.holder() is None:
+        say("no controller runs: start `securewatch serve`, or give the same command without --detach")
+    return code
+
+
+class _Silent(AbstractContextManager["_Silent"]):
+    """Nobody watches: JSON is printed at the end."""
+
+    def __exit__(self, *_exc: object) -> None:
+        return None
+
+    def __call__(self, _status: CustomerStatus, _trouble: SecurewatchError | None) -> None:
+        return None
+
+
+async def _screen(deps: Deps, session: Session) -> LiveRegion | PlainLines | _Silent:
+    clock: Clock = deps.clock
+    if session.is_json:
+        return _Silent()
+    if session.is_live:
+        usual: dict[ServiceKind, float] = dict(await usual_seconds(deps))
+        return LiveRegion(clock, usual)
+    return PlainLines(clock)
+
+
+def _sum_up(deps: Deps, session: Session, followed: Followed) -> None:
+    status, code = followed.status, followed.exit_code
+    if session.is_json:
+        print_json(status_data(status, code) | {"watch_stops": followed.watch_stops})
+    else:
+        _tell(session, ["", *summary_lines(status, code), waiting_line(status, deps.clock.now())])
+    if followed.trouble is not None and code is not ExitCode.DONE:
+        say(f"trouble: {followed.trouble.code} {followed.trouble.what}")
+    if followed.watch_stops:
+        say("the watch stops here: `securewatch serve` or `--until watched`")
+
+
+def _show_plan(deps: Deps, session: Session, planned: Planned, how: How) -> None:
+    if session.is_json:
+        if how.is_dry:
+            print_json(plan_data(planned))
+        return
+    _tell(session, [*plan_lines(planned, deps.clock.now()), ""])
+    if how.is_dry:
+        print("dry run: nothing was written anywhere", flush=True)
+
+
+def _nothing_to_do(session: Session, planned: Planned) -> ExitCode:
+    customer, plan = planned.customer.slug, planned.plan
+    text = f"{customer}: {plan.version} is there already and answers for itself; nothing to deploy (--redeploy builds again)"
+    if plan.kind.value == "env":
+        text = f"{customer}: every env var is as it should be; nothing to write"
+    return _said(session, customer, text, version=plan.version)
+
+
+def _said(session: Session, slug: str, text: str, *, version: str = "") -> ExitCode:
+    if session.is_json:
+        print_json({"slug": slug, "status": "live", "version": version or None, "detail": text, "exit_code": 0})
+    else:
+        print(text, flush=True)
+    return ExitCode.DONE
+
+
+def _is_agreed(session: Session, how: How, question: str) -> bool:
+    return how.is_sure or not session.is_live or typer.confirm(question)
+
+
+def _tell(session: Session, lines: Sequence[str]) -> None:
+    if not session.is_json:
+        print("\n".join(line for line in lines if line is not None), flush=True)

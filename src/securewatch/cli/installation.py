@@ -1,0 +1,213 @@
+"""Commands about the installation: configuration, audit log, kill switch, controller, self-examination."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from securewatch.cli import options
+from securewatch.cli.session import Session, say, session_of
+
+config = typer.Typer(help="The configuration: check, show, schema.", no_args_is_help=True)
+audit = typer.Typer(help="The audit log: list, verify.", no_args_is_help=True)
+All = Annotated[bool, typer.Option("--all", help="Every customer: the kill switch.")]
+
+
+@config.command("check")
+def config_check(context: typer.Context) -> None:
+    """Check the files; all problems are listed at once, with exit code 2.
+
+    securewatch config check
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.operations.configuration import check_config
+
+    session = session_of(context)
+    report = session.run(check_config)
+    if session.is_json:
+        print_json(report)
+    else:
+        for problem in report.problems:
+            print(f"✖ {problem}")
+        for warning in report.warnings:
+            print(f"! {warning}")
+        for path, value in report.defaults_used:
+            print(f"· {path} is absent; the default is {value}")
+        word = f"{len(report.problems)} problems" if report.problems else "no problems"
+        print(f"{report.config_dir}: {report.customer_count} customers, {word}, {len(report.warnings)} warnings")
+    raise typer.Exit(2 if report.problems else 0)
+
+
+@config.command("show")
+def config_show(context: typer.Context) -> None:
+    """Show every effective value with where it is from; secrets are masked.
+
+    securewatch config show
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.cli.show import show_table
+    from securewatch.operations.configuration import show_config
+
+    session = session_of(context)
+    rows = session.run(show_config)
+    if session.is_json:
+        print_json([{"name": name, "value": value, "origin": origin} for name, value, origin in rows])
+    else:
+        show_table(("name", "value", "origin"), rows)
+
+
+@config.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema (draft 7) of the files, for editors.
+
+    securewatch config schema
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.config.schema import config_schema as schema
+
+    print_json(schema())
+
+
+@audit.command("list")
+def audit_list(
+    context: typer.Context,
+    customer: options.AnyCustomer = None,
+    run: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
+    limit: options.Limit = 50,
+) -> None:
+    """List the newest entries of the audit log: who, when, what, why.
+
+    securewatch audit list --customer acme-corp
+    """
+    from securewatch.cli.data import plain, print_json
+    from securewatch.cli.show import show_table
+    from securewatch.cli.words import show_instant
+    from securewatch.operations.audits import list_entries
+
+    session = session_of(context)
+    entries = session.run(lambda deps: list_entries(deps, slug=customer, run_id=run, limit=limit))
+    if session.is_json:
+        print_json(entries)
+        return
+    show_table(
+        ("no", "at", "actor", "action", "run", "detail", "Render request"),
+        (
+            (
+                str(one.seq),
+                show_instant(one.at),
+                one.actor,
+                one.action,
+                one.run_id or "",
+                _brief(plain(dict(one.detail))),
+                one.request_id or "",
+            )
+            for one in entries
+        ),
+    )
+
+
+@audit.command("verify")
+def audit_verify(context: typer.Context) -> None:
+    """Check that no entry was changed, dropped, inserted or cut off.
+
+    securewatch audit verify
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.operations.audits import verify_log
+
+    session = session_of(context)
+    report = session.run(verify_log)
+    if session.is_json:
+        print_json(report)
+    else:
+        print(f"the audit log verifies: {report.count} entries, head {report.head_mac[:16] or 'none'}")
+
+
+def pause(context: typer.Context, all_: All = False, reason: options.Reason = "") -> None:
+    """Stop every write at once, in every process; looks go on.
+
+    securewatch pause --all --reason "customers report failed log-ins"
+    """
+    _set_pause(context, all_, paused=True, reason=reason)
+
+
+def resume(context: typer.Context, all_: All = False, reason: options.Reason = "") -> None:
+    """Let the writes go on.
+
+    securewatch resume --all
+    """
+    _set_pause(context, all_, paused=False, reason=reason)
+
+
+def _set_pause(context: typer.Context, is_all: bool, *, paused: bool, reason: str) -> None:
+    from securewatch.cli.data import print_json
+    from securewatch.core.errors import UsageError
+    from securewatch.operations.pause import set_pause
+
+    if not is_all:
+        raise UsageError("SW201", "say what to pause or resume", why="only everything can be", fix="add --all")
+    session = session_of(context)
+    held = session.run(lambda deps: set_pause(deps, paused=paused, reason=reason))
+    if session.is_json:
+        print_json({"paused": held is not None, "pause": held})
+    else:
+        print("everything is paused: nothing is written until `securewatch resume --all`" if held else "writes go on")
+
+
+def serve(context: typer.Context) -> None:
+    """Run the controller until it is told to stop: it moves every customer and keeps every watch.
+
+    securewatch serve
+    """
+    from securewatch.deps import Deps
+    from securewatch.operations.serve import serve as run_controller
+
+    async def work(deps: Deps) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            await run_controller(deps, say)
+        except asyncio.CancelledError:
+            say("the controller ended; the work resumes with the next one")
+
+    session_of(context).run(work)
+
+
+def doctor(context: typer.Context) -> None:
+    """Look for what is wrong with this installation: configuration, key, repository, state, clock.
+
+    securewatch doctor
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.operations.doctor import examine
+
+    session = session_of(context)
+    findings = session.run(examine)
+    if session.is_json:
+        print_json(findings)
+    else:
+        for one in findings:
+            print(f"{'✔' if one.is_ok else '✖'} {one.name:<14} {one.detail}")
+    raise typer.Exit(next((int(one.exit_code) for one in findings if not one.is_ok), 0))
+
+
+def check_key(session: Session) -> None:
+    """What `--api-key` alone does: ask Render whether it accepts the key."""
+    from securewatch.cli.data import print_json
+    from securewatch.operations.owner import find_owner
+
+    owner_id = session.run(find_owner)
+    if session.is_json:
+        print_json({"accepted": True, "owner": owner_id})
+    else:
+        print(f"Render accepts the key; it reaches {owner_id}")
+
+
+def _brief(detail: dict[str, object]) -> str:
+    changes = detail.get("changes")
+    shown = changes if isinstance(changes, dict) else detail
+    words = [f"{key}={value}" for key, value in shown.items() if value not in ("", None, [], {}) and key != "since"]
+    text = " ".join(words)
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,26 @@
+"""The flags that several commands share, each said once."""
+
+from typing import Annotated
+
+import typer
+
+from securewatch.cli.complete import complete_customers, complete_versions
+
+Customer = Annotated[
+    str, typer.Option("--customer", help="Slug or full name of the customer.", autocompletion=complete_customers)
+]
+AnyCustomer = Annotated[
+    str | None, typer.Option("--customer", help="Only this customer.", autocompletion=complete_customers)
+]
+Slug = Annotated[str, typer.Argument(help="Slug or full name of the customer.", autocompletion=complete_customers)]
+Version = Annotated[str, typer.Option("--version", help="The git tag, like v1.1.0.", autocompletion=complete_versions)]
+ServiceType = Annotated[str, typer.Option("--service-type", help="backend, frontend or both.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan that would be carried out; write nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Skip soft checks (window, approval, policy); it is recorded.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, in your words; kept in the audit log.")]
+Yes = Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait at shut gates too (window, approval).")]
+Until = Annotated[str, typer.Option("--until", help="Follow until verified, or to the end of the watch: watched.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Commit the work and return; `securewatch serve` does it.")]
+Timeout = Annotated[str | None, typer.Option("--timeout", help="How long each deploy may take, like 15m.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many to show.")]

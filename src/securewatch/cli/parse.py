@@ -1,0 +1,47 @@
+"""Words of the command line as values. Raises UsageError (SW201) with what is accepted."""
+
+from typing import TYPE_CHECKING
+
+from securewatch.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from securewatch.deploy.model import ServiceKind
+    from securewatch.operations.follow import FollowOptions
+
+
+def parse_kinds(text: str) -> "tuple[ServiceKind, ...]":
+    """The services that `--service-type` means."""
+    from securewatch.deploy.model import ServiceKind
+
+    kinds = {"backend": (ServiceKind.BACKEND,), "frontend": (ServiceKind.FRONTEND,), "both": tuple(ServiceKind)}
+    if text not in kinds:
+        raise _refused("--service-type", text, "backend, frontend or both")
+    return kinds[text]
+
+
+def parse_timeout(text: str | None) -> float | None:
+    """The seconds of a `--timeout` like `15m`."""
+    from securewatch.config.quantity import parse_short_duration
+
+    if text is None:
+        return None
+    try:
+        seconds = parse_short_duration(text).total_seconds()
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise _refused("--timeout", text, "a duration above zero like 90s, 15m or 1h")
+    return seconds
+
+
+def parse_until(text: str, *, waits: bool) -> "FollowOptions":
+    """How far `--until` follows."""
+    from securewatch.operations.follow import FollowOptions
+
+    if text not in ("verified", "watched"):
+        raise _refused("--until", text, "verified or watched")
+    return FollowOptions(until_watched=text == "watched", waits_at_gates=waits)
+
+
+def _refused(flag: str, text: str, accepted: str) -> UsageError:
+    return UsageError("SW201", f"{flag} cannot be {text!r}", why="it is none of the accepted values", fix=f"give {accepted}")

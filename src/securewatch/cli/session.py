@@ -1,0 +1,57 @@
+"""One invocation: the global flags, the parts of this process, and how an operation is run in it."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from securewatch.deps import Deps
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Session:
+    """The global flags of one invocation."""
+
+    api_key: str | None
+    config: Path | None
+    is_json: bool
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a person watches, so that the screen may be redrawn and a question asked."""
+        return not self.is_json and sys.stdout.isatty() and sys.stdin.isatty()
+
+    def run(self, verb: "Callable[[Deps], Awaitable[T]]") -> T:
+        """Run one operation with parts of its own, closed afterwards."""
+        from securewatch.config.settings import load_settings
+        from securewatch.deps import Deps
+
+        settings = load_settings({"api_key": self.api_key, "config_dir": self.config}, Path.cwd())
+
+        async def work() -> T:
+            async with Deps(settings) as deps:
+                found = await verb(deps)
+                if deps.key_file_made is not None:
+                    say(f"made the encryption key {deps.key_file_made}: keep a copy of it in a safe place")
+                return found
+
+        return asyncio.run(work())
+
+
+def session_of(context: typer.Context) -> Session:
+    """The session that the program's own flags made."""
+    found = context.find_root().obj
+    assert isinstance(found, Session)
+    return found
+
+
+def say(text: str) -> None:
+    """Talk: to standard error, so that results on standard output stay clean."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,200 @@
+"""Values as text for people: plans, states, tables. Asks nobody and decides nothing."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
+from securewatch.core.errors import ExitCode
+from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServicePlan
+from securewatch.operations.health import CustomerHealth, ServiceHealth
+from securewatch.operations.plan import Planned
+from securewatch.operations.status import CustomerStatus
+
+WIDTH_OFF_TERMINAL = 160
+
+
+def make_console() -> Console:
+    """Standard output; wide where it is no terminal, so that no line is broken there. Honours NO_COLOR."""
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH_OFF_TERMINAL)
+    return console
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """A table without lines; its cells are data, never markup."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    make_console().print(table)
+
+
+def status_text(word: str) -> Text:
+    """A status word with its glyph and colour."""
+    return Text(show_status(word), style=COLOURS.get(word, ""))
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def plan_lines(planned: Planned, now: datetime) -> list[str]:
+    """The plan as people read it before anything happens."""
+    plan, customer = planned.plan, planned.plan.customers[0]
+    lines = [_headline(planned, plan, customer)]
+    for check in planned.checks:
+        glyph = {"ok": "✔", "warning": "!", "forced": "‼"}[check.state]
+        lines.append(f"  {glyph} {check.name:<15} {check.detail}")
+    lines += [f"  ! note            {note}" for note in plan.notes]
+    for service in customer.services:
+        lines += _service_lines(plan, service)
+    return [*lines, *_rule_lines(plan, customer, now)]
+
+
+def _headline(planned: Planned, plan: Plan, customer: CustomerPlan) -> str:
+    before = planned.from_version or "version not known"
+    words = {RunKind.DEPLOY: f"{before} → {plan.version}", RunKind.ENV: f"env vars for {plan.version}"}
+    what = words.get(plan.kind, plan.kind.value)
+    return f"{customer.slug} ({customer.name}, {customer.policy})  {what} ({plan.commit[:7]})  plan {plan.hash[:8]}"
+
+
+def _service_lines(plan: Plan, service: ServicePlan) -> list[str]:
+    changes = [f"{one.key} ({'new' if one.before is None else 'changed'})" for one in service.env_changes]
+    lines = [f"  {service.kind:<10} {service.service_id}"]
+    lines.append(f"    env vars     {', '.join(changes) if changes else 'none to write'}")
+    if service.drift:
+        keys = ", ".join(one.key for one in service.drift)
+        lines.append(f"    drift        {keys} differ from the templates and stay (update-env-vars --all writes them)")
+    if plan.kind is RunKind.DEPLOY:
+        lines.append(f"    deploy       commit {plan.commit[:12]}, now live: {service.live_deploy_id or 'nothing'}")
+    return lines
+
+
+def _rule_lines(plan: Plan, customer: CustomerPlan, now: datetime) -> list[str]:
+    if plan.kind is not RunKind.DEPLOY:
+        return []
+    rules, gates = customer.rules, customer.gates
+    lines = [
+        f"  checks       settle {show_duration(rules.settle_seconds)}, then {rules.verification_samples} samples; "
+        f"watched for {show_duration(rules.monitoring_seconds)}; time-out {show_duration(rules.deploy_timeout_seconds)}",
+        f"  rolls back   {rules.thresholds.consecutive_failures} failures in a row, over "
+        f"{rules.thresholds.response_ms:.0f} ms, over {rules.thresholds.error_rate:.0%} errors, or on request",
+    ]
+    if gates.window is not None:
+        lines.append(f"  window       {window_words(customer)}")
+    if gates.needs_approval:
+        who = " or ".join(gates.approvers) or "anyone but who asks for it"
+        lines.append(f"  approval     by {who}")
+    return lines
+
+
+def window_words(customer: CustomerPlan) -> str:
+    """The maintenance window in words: `Sunday 02:00-06:00 America/New_York`."""
+    window = customer.gates.window
+    if window is None:
+        return ""
+    hours = f"{window.start}-{window.end}" if window.start else "any time"
+    return f"{window.day.capitalize()} {hours} {window.timezone}"
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+
+def waiting_line(status: CustomerStatus, now: datetime, zone: str | None = None) -> str:
+    """What it waits for and until when; nothing where it moves by itself."""
+    waiting = status.waiting_on
+    if waiting is None:
+        return ""
+    until = f" ({show_until(waiting.until, now, ZoneInfo(zone) if zone else None)})" if waiting.until else ""
+    return f"waits for: {waiting.what}{until}"
+
+
+def summary_lines(status: CustomerStatus, code: ExitCode) -> list[str]:
+    """The end of a followed command: how it went, per service and with the response times before and after."""
+    lines = [f"{show_status(status.status)}  {status.slug}  {_outcome(status)}"]
+    for one in status.services:
+        parts = [f"  {one.kind:<10} {show_status(one.status):<14} {one.deploy_id or 'no deploy'}"]
+        if one.seconds is not None:
+            parts.append(f"live after {show_duration(one.seconds)}")
+        if one.version_note:
+            parts.append(f"reports {one.version_note}")
+        if one.comparison is not None:
+            before, after = one.comparison.before, one.comparison.after
+            parts.append(
+                f"median {show_ms(before.median_ms)} → {show_ms(after.median_ms)}, "
+                f"p95 {show_ms(before.p95_ms)} → {show_ms(after.p95_ms)}"
+                + (" (over twice the baseline)" if one.comparison.is_regression else "")
+            )
+        lines.append("  ".join(parts))
+    if status.code:
+        lines.append(f"  {status.code}      {status.detail} (docs/runbooks/{status.code}.md)")
+    elif status.detail:
+        lines.append(f"  {status.detail}")
+    lines.append(f"  run {status.run.id}, exit code {int(code)}")
+    return lines
+
+
+def _outcome(status: CustomerStatus) -> str:
+    run = status.run
+    word = status.status.value.replace("_", " ")
+    if run.stage.value == "watching":
+        return f"{status.version} is verified"
+    if word == "rolled back":
+        back = next((good.version for good in run.good if good.version), None) or "the recorded deploys"
+        why = f" ({run.trigger})" if run.trigger else ""
+        return f"{status.version or 'what was live'} was taken back to {back}{why}"
+    if status.kind is RunKind.ENV:
+        return f"env vars for {status.version}: {word if word != 'live' else 'written'}"
+    return f"{status.version} {word}"
+
+
+def explain_lines(status: CustomerStatus, now: datetime, zone: str | None) -> list[str]:
+    """Why a customer stands where it stands."""
+    since = show_duration((now - status.run.since).total_seconds())
+    lines = [
+        f"{status.slug}  {show_status(status.status)}  {status.kind} {status.version} (run {status.run.id}, "
+        f"asked for by {status.run.requested_by})",
+        f"  stage      {status.run.stage.value.replace('_', ' ')}, for {since}",
+    ]
+    lines += [f"  {one.kind:<10} {show_status(one.status):<12} {one.stage}" for one in status.services]
+    waiting = waiting_line(status, now, zone)
+    if waiting:
+        lines.append(f"  {waiting}")
+    if status.detail:
+        lines.append(f"  {status.code or 'detail':<10} {status.detail}")
+    if not waiting and not status.run.stage.is_terminal:
+        lines.append("  it moves when a controller runs: `securewatch serve`, or the same command again")
+    return lines
+
+
+# --- health -----------------------------------------------------------------------------------------------------------
+
+
+def show_health(health: CustomerHealth) -> None:
+    """A customer's health as a table."""
+    print(f"{health.slug} ({health.name}): {'healthy' if health.is_healthy else 'UNHEALTHY'}")
+    headings = ("service", "health", "version", "runs", "database", "median", "p95", "url")
+    show_table(headings, (_health_row(one) for one in health.services))
+    for one in health.services:
+        if one.domains:
+            print(f"  {one.kind} domains: {', '.join(one.domains)}")
+    if health.split:
+        print(f"  ! {health.split}")
+
+
+def _health_row(one: ServiceHealth) -> tuple[str | Text, ...]:
+    word = Text("✔ healthy", style="green") if one.is_healthy else Text(f"✖ {one.reason}", style="red")
+    runs = one.tag or one.live_commit[:12] or "nothing"
+    response = one.response
+    return (one.kind.value, word, one.version, runs, one.database, show_ms(response.median_ms), show_ms(response.p95_ms), one.url)
+
+
+def instant_or_dash(at: datetime | None) -> str:
+    """An instant, or a dash."""
+    return show_instant(at) or "–"

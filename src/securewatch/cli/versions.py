@@ -1,0 +1,90 @@
+"""Commands about the vendor's versions: list them, check one, ask the policies."""
+
+from typing import Annotated
+
+import typer
+
+from securewatch.cli import options
+from securewatch.cli.session import session_of
+
+AnyVersion = Annotated[
+    str | None, typer.Option("--version", help="The git tag.", autocompletion=options.complete_versions)
+]
+
+
+def list_versions(context: typer.Context) -> None:
+    """List the tags of the vendor's repository, the newest version first.
+
+    securewatch list-versions
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.cli.show import instant_or_dash, show_table
+    from securewatch.operations.versions import list_versions as fetch
+
+    session = session_of(context)
+    rows = session.run(fetch)
+    if session.is_json:
+        print_json([{"tag": r.tag.name, "commit": r.tag.commit, "annotated": r.tag.annotated, "is_version": r.tag.version is not None, "created_at": r.tag.created_at, "moved_from": r.moved_from or None, "customers": r.customers} for r in rows])
+        return
+    show_table(
+        ("tag", "commit", "kind", "created", "customers", "note"),
+        (
+            (
+                row.tag.name,
+                row.tag.commit[:12],
+                "annotated" if row.tag.annotated else "light",
+                instant_or_dash(row.tag.created_at),
+                ", ".join(row.customers) or "–",
+                f"MOVED, was {row.moved_from[:12]}" if row.moved_from else "" if row.tag.version else "not a version",
+            )
+            for row in rows
+        ),
+    )
+
+
+def validate(context: typer.Context, version: options.Version) -> None:
+    """Check that a version can be deployed: well-formed, tagged, and not moved.
+
+    securewatch validate --version v1.1.0
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.operations.versions import validate as check
+
+    session = session_of(context)
+    tag = session.run(lambda deps: check(deps, version))
+    if session.is_json:
+        print_json({"tag": tag.name, "commit": tag.commit, "annotated": tag.annotated, "valid": True})
+    else:
+        print(f"{tag.name} is valid: {'an annotated' if tag.annotated else 'a light'} tag at {tag.commit}")
+
+
+def check_policy(
+    context: typer.Context, version: options.Version, customer: options.AnyCustomer = None
+) -> None:
+    """Ask the customers' policies whether they allow a version; exit code 1 where one does not.
+
+    securewatch check-policy --version v1.1.0 --customer acme-corp
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.cli.show import show_table
+    from securewatch.operations.versions import check_policy as check
+
+    session = session_of(context)
+    answers = session.run(lambda deps: check(deps, version, (customer,) if customer else ()))
+    if session.is_json:
+        print_json([{"slug": one.slug, "policy": one.policy, "allowed": one.is_allowed, "rules": one.findings} for one in answers])
+    else:
+        show_table(
+            ("customer", "policy", "rule", "", "detail"),
+            (
+                (one.slug, one.policy, found.rule, "✔" if found.ok else "✖" if not found.soft else "✖ (soft)", found.message)
+                for one in answers
+                for found in one.findings
+            ),
+        )
+    raise typer.Exit(0 if all(one.is_allowed for one in answers) else 1)
+
+
+app = typer.Typer(help="The vendor's versions: list, validate.", no_args_is_help=True)
+app.command("list")(list_versions)
+app.command("validate")(validate)

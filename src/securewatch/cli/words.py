@@ -1,0 +1,68 @@
+"""Times, durations and glyphs as people read them. Pure text; knows no terminal."""
+
+from datetime import datetime, tzinfo
+
+GLYPHS = {
+    "queued": "·",
+    "building": "▶",
+    "live": "✔",
+    "failed": "✖",
+    "rolled_back": "↩",
+    "waiting": "⏸",
+    "held": "■",
+    "unknown": "?",
+}
+"""One glyph for each of the eight status words (design: interface)."""
+
+COLOURS = {
+    "queued": "dim",
+    "building": "cyan",
+    "live": "green",
+    "failed": "red",
+    "rolled_back": "yellow",
+    "waiting": "yellow",
+    "held": "red",
+    "unknown": "magenta",
+}
+
+
+def show_status(word: str) -> str:
+    """A status with its glyph: `✔ live`."""
+    return f"{GLYPHS.get(word, ' ')} {word.replace('_', ' ')}".strip()
+
+
+def show_duration(seconds: float | None) -> str:
+    """A duration in at most two units: `42 s`, `3 min 5 s`, `3 h 10 min`, `2 d 4 h`; nothing for None."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def show_until(until: datetime, now: datetime, zone: tzinfo | None = None) -> str:
+    """An instant as yours, and the customer's where it differs, and how long that is: `Sun 02:00 EST, in 3 h 10 min`."""
+    texts = [f"{until.astimezone():%a %Y-%m-%d %H:%M %Z}"]
+    if zone is not None and until.astimezone(zone).utcoffset() != until.astimezone().utcoffset():
+        texts.append(f"{until.astimezone(zone):%a %H:%M} for the customer ({until.astimezone(zone):%Z})")
+    wait = (until - now).total_seconds()
+    texts.append(f"in {show_duration(wait)}" if wait > 0 else "due")
+    return ", ".join(texts)
+
+
+def show_instant(at: datetime | None) -> str:
+    """An instant in your own time zone, to the second; nothing for None."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at is not None else ""
+
+
+def show_ms(milliseconds: float | None) -> str:
+    """A response time in whole milliseconds, a dash where there is none."""
+    return f"{milliseconds:.0f} ms" if milliseconds is not None else "–"

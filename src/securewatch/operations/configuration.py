@@ -1,0 +1,32 @@
+"""The configuration as a whole: is it sound, and which value is from where?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from securewatch.config.effective import effective_values
+from securewatch.config.fleet import ConfigWarning
+from securewatch.core.errors import Problem
+from securewatch.deps import Deps
+
+
+@dataclass(frozen=True)
+class ConfigReport:
+    """What `config check` found; `problems` hold single customers, since worse ones are raised."""
+
+    config_dir: Path
+    customer_count: int
+    problems: tuple[Problem, ...]
+    warnings: tuple[ConfigWarning, ...]
+    defaults_used: tuple[tuple[str, str], ...]
+
+
+async def check_config(deps: Deps) -> ConfigReport:
+    """Load the files. Raises ConfigError with all problems at once where they cannot be used."""
+    fleet = deps.fleet
+    return ConfigReport(deps.config_dir, len(fleet.customers), fleet.problems, fleet.warnings, fleet.defaults_used)
+
+
+async def show_config(deps: Deps) -> Sequence[tuple[str, str, str]]:
+    """Every effective value as name, text and origin; secrets masked."""
+    return effective_values(deps.fleet, deps.settings)

@@ -1,0 +1,80 @@
+"""The vendor's versions: list them, check one, and ask what a customer's policy says of it."""
+
+from dataclasses import dataclass
+
+from securewatch.deploy.model import ServiceKind
+from securewatch.deps import Deps
+from securewatch.operations.plan import find_policy, refuse_moved
+from securewatch.store import meta, releases
+from securewatch.versions.git import Tag
+from securewatch.versions.policy import PolicyFinding
+from securewatch.versions.version import parse_version
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """One tag; `moved_from` is the commit that it had when it was first planned with, where that differs."""
+
+    tag: Tag
+    moved_from: str
+    customers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PolicyAnswer:
+    """What one customer's policy says of a version."""
+
+    slug: str
+    policy: str
+    findings: tuple[PolicyFinding, ...]
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether every rule is met."""
+        return all(one.ok for one in self.findings)
+
+
+async def list_versions(deps: Deps) -> list[VersionRow]:
+    """Every tag, the newest version first, with the customers that run it as far as is recorded."""
+    tags = await deps.repository.list_tags()
+    first: dict[str, str | None] = {}
+    runs: dict[str, list[str]] = {}
+    database = await deps.existing_database()
+    if database is not None:
+        async with database.read() as tx:
+            first = {tag.name: await meta.get_meta(tx, f"tag:{tag.name}") for tag in tags}
+            for one in await releases.current_releases(tx):
+                if one.service_kind is ServiceKind.BACKEND:
+                    runs.setdefault(one.version, []).append(one.slug)
+    return [_row(tag, first.get(tag.name), runs.get(tag.name, [])) for tag in tags]
+
+
+def _row(tag: Tag, before: str | None, customers: list[str]) -> VersionRow:
+    return VersionRow(tag, before if before not in (None, tag.commit) and before else "", tuple(customers))
+
+
+async def validate(deps: Deps, version: str) -> Tag:
+    """The tag of a version that can be deployed: well-formed, there, and not moved.
+
+    Raises UsageError (SW204), NotFound (SW203), Conflict (SW412), GatewayError (SW205).
+    """
+    tag = await deps.repository.resolve(version)
+    parse_version(tag.name)
+    await refuse_moved(deps, tag)
+    return tag
+
+
+async def check_policy(deps: Deps, version: str, slugs: tuple[str, ...]) -> list[PolicyAnswer]:
+    """What the policies of these customers (none: of all) say of the version. Raises like `validate`."""
+    tag = await validate(deps, version)
+    chosen = [deps.fleet.find_customer(slug) for slug in slugs] or list(deps.fleet.customers.values())
+    current: dict[str, str] = {}
+    database = await deps.existing_database()
+    if database is not None:
+        async with database.read() as tx:
+            found = await releases.current_releases(tx)
+            current = {one.slug: one.version for one in found if one.service_kind is ServiceKind.BACKEND}
+    return [
+        PolicyAnswer(one.slug, one.policy, await find_policy(deps, one, tag.name, current.get(one.slug, "")))
+        for one in chosen
+    ]

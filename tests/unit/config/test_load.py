@@ -1,0 +1,401 @@
+"""Loading the fleet's files: what a good folder gives, and every way in which one is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from securewatch.config.fleet import DayRange
+from securewatch.config.load import find_config_dir, load_fleet
+from securewatch.core.errors import ConfigError, NotFound
+from tests.unit.config.given import (
+    CUSTOMERS,
+    EXAMPLE,
+    OWN,
+    RELEASES,
+    RENDER,
+    both,
+    drop,
+    make_files,
+    make_fleet,
+    problems_of,
+    put,
+    refusal_of,
+)
+
+TRIGGERS = "rollback_procedures/automatic_triggers"
+
+
+def test_the_example_loads_without_problems_warnings_or_defaults() -> None:
+    fleet = load_fleet(EXAMPLE)
+
+    assert (fleet.problems, fleet.warnings, fleet.defaults_used) == ((), (), ())
+    assert [one.policy for one in fleet.customers.values()] == [
+        "demo",
+        "startup",
+        "standard",
+        "enterprise",
+        "enterprise",
+    ]
+
+
+def test_the_example_keeps_the_calendar_that_the_releases_promise() -> None:
+    calendar = load_fleet(EXAMPLE).calendar
+
+    assert calendar == {
+        "demo": DayRange(0, 0),
+        "startup_early_access": DayRange(1, 7),
+        "standard_rollout": DayRange(8, 21),
+        "enterprise_rollout": DayRange(22, 51),
+    }
+
+
+def test_acme_is_a_standard_customer_with_no_window_and_no_approval() -> None:
+    fleet = load_fleet(EXAMPLE)
+    acme = fleet.find_customer("ACME Corporation")
+
+    assert (acme.slug, acme.policy, acme.custom_domain) == ("acme-corp", "standard", "acme.securewatch.app")
+    assert (fleet.gates_of(acme).needs_window, fleet.gates_of(acme).needs_approval) == (False, False)
+    assert fleet.service_name(acme, "backend") == "securewatch-acme-corp-backend"
+
+
+def test_enterprise_customers_need_a_window_and_an_approval() -> None:
+    fleet = load_fleet(EXAMPLE)
+    bank = fleet.find_customer("financefirst")
+
+    assert (fleet.gates_of(bank).needs_window, fleet.gates_of(bank).needs_approval) == (True, True)
+    assert str(bank.window) == "saturday 22:00-04:00 Europe/London"
+    assert bank.window.day == "saturday"
+
+
+def test_the_bar_is_read_from_the_success_criteria() -> None:
+    bar = load_fleet(EXAMPLE).bar
+
+    assert (bar.response_ms_max, bar.error_rate_max, bar.availability_min) == (2000, 0.01, 0.999)
+
+
+def test_an_unknown_customer_is_told_the_nearest_names() -> None:
+    with pytest.raises(NotFound) as caught:
+        load_fleet(EXAMPLE).find_customer("acme-crop")
+
+    assert caught.value.code == "SW202"
+    assert "acme-corp" in caught.value.fix
+
+
+def test_the_folder_is_found_from_a_folder_below(tmp_path: Path) -> None:
+    config = make_files(tmp_path)
+    (tmp_path / "a/b").mkdir(parents=True)
+
+    assert find_config_dir(tmp_path / "a/b") == config
+    assert find_config_dir(config) == config
+
+
+@pytest.mark.parametrize("explicit", [None, Path("nowhere")])
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path, explicit: Path | None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_config_dir(tmp_path, explicit)
+
+    assert caught.value.code == "SW101"
+
+
+def test_broken_json_is_told_with_line_and_column(tmp_path: Path) -> None:
+    config = make_files(tmp_path)
+    (config / CUSTOMERS).write_text('{\n  "customers": [,]\n}')
+
+    error = refusal_of(config)
+
+    assert error.code == "SW103"
+    assert (error.problems[0].file, error.problems[0].path) == ("config/customers.json", "line 2, column 17")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000, b'{"customers": ['])
+def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    config = make_files(tmp_path)
+    (config / CUSTOMERS).write_bytes(content)
+
+    assert refusal_of(config).code == "SW103"
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"text"', "3"])
+def test_a_file_that_is_no_object_is_refused(tmp_path: Path, content: str) -> None:
+    config = make_files(tmp_path)
+    (config / CUSTOMERS).write_text(content)
+
+    assert refusal_of(config).code == "SW102"
+
+
+@pytest.mark.parametrize("name", [RENDER, CUSTOMERS, RELEASES])
+def test_each_of_the_three_files_must_be_there(tmp_path: Path, name: str) -> None:
+    config = make_files(tmp_path)
+    (config / name).unlink()
+
+    problem = refusal_of(config).problems[0]
+
+    assert (problem.file, problem.found) == (f"config/{name}", "nothing")
+
+
+def test_a_key_written_twice_is_refused_with_its_path(tmp_path: Path) -> None:
+    config = make_files(tmp_path)
+    text = (config / RENDER).read_text()
+    (config / RENDER).write_text(text.replace('"database_id"', '"custom_domain": "x.app", "database_id"', 1))
+
+    problem = refusal_of(config).problems[0]
+
+    assert problem.path == "customer_environment_mapping.demo.custom_domain"
+    assert problem.found == "the same key twice"
+
+
+def test_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
+    problems = problems_of(
+        tmp_path,
+        {
+            RENDER: both(
+                put(f"{TRIGGERS}/error_rate_threshold", "lots"), put(f"{TRIGGERS}/health_check_failures", "3")
+            ),
+            CUSTOMERS: both(put("customers/3/slug", 7), put("customers/4/maintenance_window/time", "2am")),
+            RELEASES: put("minor_release_lifecycle/phases/1/duration", "36_hours"),
+        },
+    )
+
+    assert set(problems) == {
+        "rollback_procedures.automatic_triggers.error_rate_threshold",
+        "rollback_procedures.automatic_triggers.health_check_failures",
+        "customers[3].slug",
+        "customers[4].maintenance_window.time",
+        "minor_release_lifecycle.phases[1].duration",
+    }
+    assert problems["customers[3].slug"].found == "7"
+    assert problems["customers[4].maintenance_window.time"].accepted.startswith("HH:MM-HH:MM")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("deployment_phases/standard_rollout/deployment_method", "manual"),
+        ("deployment_phases/standard_rollout/deployment_method", None),
+        ("deployment_phases/standard_rollout/monitoring_duration", ""),
+        ("deployment_phases/standard_rollout/monitoring_duration", "24"),
+        ("deployment_phases/standard_rollout/batch_configuration", []),
+        ("deployment_phases/standard_rollout/batch_configuration/batch_size", "0_percent"),
+        ("deployment_phases/standard_rollout/batch_configuration/batch_delay", "later"),
+        ("rollback_procedures/automatic_triggers/health_check_failures", 0),
+        ("rollback_procedures/automatic_triggers/health_check_failures", True),
+        ("rollback_procedures/automatic_triggers/response_time_threshold", 5000),
+        ("rollback_procedures/notification_channels/slack_webhook", "always"),
+        ("health_monitoring/endpoints/backend_health", "api/health"),
+        ("health_monitoring/success_criteria/response_time", "< 1%"),
+        ("health_monitoring/success_criteria/error_rate", "> 1%"),
+        ("health_monitoring/success_criteria/availability", 99.9),
+        ("render_configuration/api_endpoint", "https://user:pass@api.render.com/v1"),
+        ("customer_environment_mapping/acme-corp/backend_service_id", "srv/../x"),
+        ("customer_environment_mapping/acme-corp/database_id", "srv-1"),
+        ("customer_environment_mapping/acme-corp/deployment_policy", "platinum"),
+    ],
+)
+def test_an_unusable_value_is_refused_at_its_path(tmp_path: Path, path: str, value: object) -> None:
+    problems = problems_of(tmp_path, {RENDER: put(path, value)})
+
+    assert list(problems) == [path.replace("/", ".")]
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        (f"{TRIGGERS}/error_rate_treshold", "error_rate_threshold"),
+        (f"{TRIGGERS}/health_check_failure", "health_check_failures"),
+        ("rollback_procedures/automatic_trigers", "automatic_triggers"),
+        ("rollback_procedures/notification_channels/slack_webhok", "slack_webhook"),
+        ("deployment_phases/demo/batch_configuration/batch_siz", "batch_size"),
+    ],
+)
+def test_a_misspelt_safety_key_is_an_error_that_names_the_right_one(tmp_path: Path, path: str, known: str) -> None:
+    problem = problems_of(tmp_path, {RENDER: put(path, "x")})[path.replace("/", ".")]
+
+    assert known in problem.accepted
+
+
+def test_misspelt_keys_of_the_policies_are_errors(tmp_path: Path) -> None:
+    problems = problems_of(
+        tmp_path,
+        {RELEASES: put("minor_release_policies/demo/rollback_policy/windw", "1_day")},
+        policies={"deployment_rules": {"production": {"require_backup": True}, "prodction": {}}},
+    )
+
+    assert set(problems) == {
+        "minor_release_policies.demo.rollback_policy.windw",
+        "deployment_rules.production.require_backup",
+        "deployment_rules.prodction",
+    }
+
+
+def test_other_unknown_keys_are_kept_and_named_in_a_warning(tmp_path: Path) -> None:
+    fleet = make_fleet(
+        tmp_path,
+        {
+            RENDER: both(
+                put("rollback_procedures/escalation", "x"), put("deployment_phases/demo/monitoring_duraton", "x")
+            ),
+            CUSTOMERS: put("customers/1/account_manager", "sk-secret"),
+        },
+    )
+
+    warnings = {one.path: one.message for one in fleet.warnings}
+    assert set(warnings) == {
+        "rollback_procedures.escalation",
+        "deployment_phases.demo.monitoring_duraton",
+        "customers[1].account_manager",
+    }
+    assert "monitoring_duration" in warnings["deployment_phases.demo.monitoring_duraton"]
+    assert "sk-secret" not in str(fleet.warnings)
+
+
+def test_absent_safety_keys_take_their_defaults_and_say_so(tmp_path: Path) -> None:
+    phase = "deployment_phases/standard_rollout"
+    fleet = make_fleet(
+        tmp_path,
+        {
+            RENDER: both(
+                drop("rollback_procedures"), drop(f"{phase}/batch_configuration"), drop(f"{phase}/rollback_method")
+            )
+        },
+    )
+
+    assert dict(fleet.defaults_used) == {
+        "deployment_phases.standard_rollout.rollback_method": "previous_deployment",
+        "deployment_phases.standard_rollout.batch_configuration.batch_size": "25%",
+        "deployment_phases.standard_rollout.batch_configuration.batch_delay": "6_hours",
+        "deployment_phases.standard_rollout.batch_configuration.health_check_delay": "10_minutes",
+        "rollback_procedures.automatic_triggers.health_check_failures": "3",
+        "rollback_procedures.automatic_triggers.error_rate_threshold": "5%",
+        "rollback_procedures.automatic_triggers.response_time_threshold": "5000ms",
+    }
+    assert (fleet.triggers.consecutive_failures, fleet.triggers.error_rate, fleet.triggers.response_ms) == (
+        3,
+        0.05,
+        5000,
+    )
+
+
+def test_a_phase_that_a_customer_belongs_to_must_be_there(tmp_path: Path) -> None:
+    problems = problems_of(tmp_path, {RENDER: drop("deployment_phases/standard_rollout")})
+
+    assert problems["deployment_phases.standard_rollout"].accepted == "the phase of acme-corp"
+
+
+def test_a_customer_whose_phase_waits_for_windows_needs_one(tmp_path: Path) -> None:
+    problems = problems_of(tmp_path, {CUSTOMERS: drop("customers/3/maintenance_window")})
+
+    assert list(problems) == ["customers[3].maintenance_window"]
+
+
+def test_rules_of_production_bind_every_paying_customer(tmp_path: Path) -> None:
+    rules = {"production": {"requires_approval": True, "allowed_time_windows": ["maintenance_window"]}}
+    fleet = make_fleet(tmp_path, policies={"deployment_rules": rules})
+
+    acme, demo = fleet.gates_of(fleet.customers["acme-corp"]), fleet.gates_of(fleet.customers["demo"])
+    assert (acme.needs_window, acme.needs_approval) == (True, True)
+    assert (demo.needs_window, demo.needs_approval) == (False, False)
+
+
+def test_our_own_settings_are_read(tmp_path: Path) -> None:
+    own = {
+        "deploy_timeout": "15_minutes",
+        "probe": {"dense_interval": "10_seconds", "timeout": "3_seconds"},
+        "failure_budget": {"standard_rollout": "10_percent"},
+        "approvals": {"enterprise": {"count": 2}},
+        "require_reason": ["enterprise"],
+        "service_names": {"acme-corp": {"backend": "acme-api"}, "srv-acme-frontend-def456": "acme-web"},
+        "p95_may_fail": True,
+    }
+    fleet = make_fleet(tmp_path, own=own)
+    acme = fleet.customers["acme-corp"]
+
+    assert fleet.extra.deploy_timeout.total_seconds() == 900
+    assert (fleet.extra.probe.dense_interval.total_seconds(), fleet.extra.probe.timeout_seconds) == (10, 3)
+    assert fleet.extra.failure_budget_of("standard").allowed(20) == 2
+    assert fleet.extra.approval_of("enterprise").count == 2
+    assert fleet.needs_reason(fleet.customers["medhealth"])
+    assert not fleet.needs_reason(acme)
+    assert [fleet.service_name(acme, kind) for kind in ("backend", "frontend")] == ["acme-api", "acme-web"]
+    assert (fleet.extra.p95_may_fail, fleet.warnings) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("own", "path"),
+    [
+        ({"deploy_timeout": "0_minutes"}, "deploy_timeout"),
+        ({"deploy_timeout": None}, "deploy_timeout"),
+        ({"release_calendar": "lunar"}, "release_calendar"),
+        ({"lanes": {"platinum": 1}}, "lanes.platinum"),
+        ({"approvals": {"enterprise": {"count": 0}}}, "approvals.enterprise.count"),
+        ({"require_reason": ["enterprize"]}, "require_reason"),
+        ({"freezes": [{"name": "x", "start": "2026-12-20", "end": "2026-12-27T00:00:00Z"}]}, "freezes[0].start"),
+    ],
+)
+def test_an_unusable_setting_of_ours_is_refused(tmp_path: Path, own: dict[str, object], path: str) -> None:
+    assert list(problems_of(tmp_path, own=own)) == [path]
+
+
+def test_a_freeze_must_end_after_its_start_and_name_customers_of_the_fleet(tmp_path: Path) -> None:
+    freeze = {
+        "name": "holidays",
+        "start": "2026-12-27T00:00:00+00:00",
+        "end": "2026-12-20T00:00:00+00:00",
+        "customers": ["acme"],
+    }
+    problems = problems_of(tmp_path, own={"freezes": [freeze]})
+
+    assert set(problems) == {"freezes[0].end", "freezes[0].customers[0]"}
+
+
+def test_more_approvals_than_approvers_are_refused(tmp_path: Path) -> None:
+    approvers = {RELEASES: put("minor_release_policies/enterprise/approvers", ["ann"])}
+
+    problems = problems_of(tmp_path, approvers, own={"approvals": {"enterprise": {"count": 2}}})
+
+    assert list(problems) == ["approvals.enterprise.count"]
+
+
+def test_a_service_name_for_nobody_is_warned_of(tmp_path: Path) -> None:
+    fleet = make_fleet(tmp_path, own={"service_names": {"acme.backend": "x"}})
+
+    assert [one.path for one in fleet.warnings] == ["service_names.acme.backend"]
+    assert fleet.warnings[0].file == f"config/{OWN}"
+
+
+def test_a_secret_in_a_problem_is_never_shown(tmp_path: Path) -> None:
+    canary = "hunter2-canary"
+    config = make_files(
+        tmp_path,
+        {
+            RENDER: both(
+                put("customer_environment_mapping/demo/database_url", [f"postgres://u:{canary}@db/x"]),
+                put("customer_environment_mapping/acme-corp/backend_service_id", f"postgres://u:{canary}@db/x"),
+                put("environment_variable_templates/backend_env_vars/JWT_SECRET", {"value": canary}),
+                put("render_configuration/api_endpoint", f"https://u:{canary}@host/v1"),
+                put("rollback_procedures/automatic_triger", canary),
+            )
+        },
+    )
+
+    error = refusal_of(config)
+
+    assert len(error.problems) == 5
+    assert canary not in f"{error}{error.why}{error.fix}{error.problems}"
+
+
+def test_what_the_tool_does_not_write_stays_as_it_was(tmp_path: Path) -> None:
+    config = make_files(tmp_path)
+    before = {path.name: path.read_bytes() for path in config.iterdir()}
+
+    load_fleet(config)
+
+    assert before == {path.name: path.read_bytes() for path in config.iterdir()}
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    config = make_files(tmp_path)
+    text = (config / CUSTOMERS).read_text()
+    (config / CUSTOMERS).write_text(text, encoding="utf-8-sig")
+
+    assert json.loads(text)["customers"][0]["slug"] in load_fleet(config).customers

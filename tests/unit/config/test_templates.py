@@ -1,0 +1,79 @@
+"""Templates of env vars: what is filled in, and that no `${` ever comes out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from securewatch.config.templates import expand, fill_in, is_release_template, placeholders
+from securewatch.core.errors import ConfigError
+
+VALUES = {"DEPLOYMENT_VERSION": "v1.1.0", "CUSTOMER_SLUG": "acme-corp"}
+
+
+def test_known_placeholders_are_replaced() -> None:
+    assert expand("${CUSTOMER_SLUG}@${DEPLOYMENT_VERSION}", VALUES).text == "acme-corp@v1.1.0"
+
+
+def test_one_unknown_placeholder_leaves_no_text_at_all() -> None:
+    found = expand("${CUSTOMER_SLUG}:${CUSTOMER_JWT_SECRET}", VALUES)
+
+    assert (found.text, found.unknown) == (None, ("CUSTOMER_JWT_SECRET",))
+
+
+@pytest.mark.parametrize("template", ["${", "a ${CUSTOMER_SLUG", "${${CUSTOMER_SLUG}}", "${CUSTOMER_SLUG}${"])
+def test_a_broken_placeholder_leaves_no_text(template: str) -> None:
+    assert expand(template, VALUES).text is None
+
+
+def test_a_value_that_brings_a_placeholder_with_it_leaves_no_text() -> None:
+    assert expand("${CUSTOMER_SLUG}", {"CUSTOMER_SLUG": "${DATABASE_URL}"}).text is None
+
+
+def test_a_dollar_alone_is_a_plain_text() -> None:
+    assert expand("costs $5 {now}", VALUES).text == "costs $5 {now}"
+
+
+@given(
+    st.lists(st.sampled_from(["${", "}", "$", "{", "CUSTOMER_SLUG", "X", "${CUSTOMER_SLUG}"]), max_size=8).map("".join)
+)
+def test_no_unexpanded_placeholder_comes_out(template: str) -> None:
+    assert "${" not in (expand(template, VALUES).text or "")
+
+
+def test_placeholders_are_named_once_in_their_order() -> None:
+    assert placeholders("${B}${A}${B}") == ("B", "A")
+
+
+@pytest.mark.parametrize(
+    ("template", "is_release"),
+    [
+        ("${DEPLOYMENT_VERSION}", True),
+        ("x-${DEPLOYMENT_PHASE}", True),
+        ("${CUSTOMER_SLUG}", False),
+        ("production", False),
+    ],
+)
+def test_only_templates_with_the_version_or_phase_change_with_a_release(template: str, is_release: bool) -> None:
+    assert is_release_template(template) is is_release
+
+
+def test_a_missing_secret_is_asked_for_by_its_variable() -> None:
+    with pytest.raises(ConfigError) as caught:
+        fill_in("JWT_SECRET", "${CUSTOMER_JWT_SECRET}", VALUES, slug="acme-corp", secret=lambda _: None)
+
+    assert caught.value.code == "SW106"
+    assert "${CUSTOMER_JWT_SECRET}" in caught.value.why
+    assert "SECUREWATCH_SECRET_ACME_CORP_JWT_SECRET" in caught.value.fix
+
+
+def test_a_given_secret_stands_for_the_whole_value() -> None:
+    filled = fill_in("JWT_SECRET", "${CUSTOMER_JWT_SECRET}", VALUES, slug="acme-corp", secret=lambda key: f"s-{key}")
+
+    assert filled == "s-JWT_SECRET"
+
+
+def test_a_secret_with_a_placeholder_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        fill_in("JWT_SECRET", "${X}", VALUES, slug="acme-corp", secret=lambda _: "hunter2${Y}")
+
+    assert "hunter2" not in f"{caught.value}{caught.value.why}{caught.value.fix}"
