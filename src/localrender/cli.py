@@ -17,6 +17,7 @@ from localrender.settings import Settings, read_settings
 from localrender.vendor import GitFailed
 
 FAST_RATE = 60.0
+PORT_MAX = 65_535
 _EXAMPLES = """examples:
   localrender up                                   real time, the customers of ./config or five of its own
   localrender up --fast --write-env .env           a minute a second; the product reads .env
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    up.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
+    up.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: a free one)")
     up.add_argument("--key", help="the API key to accept (default: a new one)")
     up.add_argument(
         "--fast",
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--write-env", type=Path, metavar="FILE", help="write what the product needs as a .env file")
     up.add_argument("--config", type=Path, metavar="DIR", help="configuration folder of the customers to serve")
-    up.add_argument("--customers", type=int, default=0, metavar="N", help="synthetic customers to add")
+    up.add_argument("--customers", type=_count, default=0, metavar="N", help="synthetic customers to add")
     up.add_argument("--apps", choices=("process", "inprocess"), default="process", help="how applications run")
     up.add_argument("--no-database", action="store_true", help="no database server; URLs lead nowhere")
     up.add_argument("--data", type=Path, metavar="DIR", help="keep data here (default: a temporary folder)")
@@ -91,6 +92,20 @@ def _rate(text: str) -> float:
     if rate <= 0:
         raise argparse.ArgumentTypeError("time must run forward: use a rate above 0")
     return rate
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to {PORT_MAX}")
+    return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError("a count is not negative")
+    return count
 
 
 def _announce(running: Running, env_file: Path | None) -> None:

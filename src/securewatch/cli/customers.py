@@ -30,9 +30,9 @@ def list_(context: typer.Context) -> None:
                 row.slug,
                 row.policy,
                 row.phase,
-                row.backend or "–",
-                row.frontend or "–",
-                status_text(row.status) if row.status else "–",
+                row.backend or "-",
+                row.frontend or "-",
+                status_text(row.status) if row.status else "-",
                 instant_or_dash(row.since),
                 f"held: {row.held}" if row.held else "",
             )
@@ -78,12 +78,14 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
                 (
                     run.id,
                     run.kind.value,
-                    run.version or "–",
+                    run.version or "-",
                     status_text(status_word(run, None)),
                     run.stage.value,
                     run.requested_by,
                     show_instant(run.requested_at),
-                    show_duration(((run.verified_at or run.finished_at or run.since) - run.requested_at).total_seconds()),
+                    show_duration(
+                        ((run.verified_at or run.finished_at or run.since) - run.requested_at).total_seconds()
+                    ),
                     run.detail,
                 )
                 for run in runs

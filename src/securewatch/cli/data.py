@@ -113,4 +113,9 @@ def plan_data(planned: Planned) -> dict[str, Any]:
 
 def health_data(health: CustomerHealth) -> dict[str, Any]:
     """A customer's health."""
-    return {"slug": health.slug, "healthy": health.is_healthy, "split": health.split or None, "services": health.services}
+    return {
+        "slug": health.slug,
+        "healthy": health.is_healthy,
+        "split": health.split or None,
+        "services": health.services,
+    }

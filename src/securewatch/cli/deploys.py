@@ -103,9 +103,7 @@ def update_env_vars(
 
     session = session_of(context)
     kinds = parse_kinds(service_type)
-    request = DeployRequest(
-        customer, version, kinds, kind=RunKind.ENV, force=force, reason=reason, all_env=all_
-    )
+    request = DeployRequest(customer, version, kinds, kind=RunKind.ENV, force=force, reason=reason, all_env=all_)
     how = How(dry_run, yes, detach)
     raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
 
@@ -159,12 +157,12 @@ def list_deployments(
                 row.kind.value,
                 row.deploy_id,
                 row.status,
-                row.tag or "–",
-                row.commit[:12] or "–",
+                row.tag or "-",
+                row.commit[:12] or "-",
                 row.trigger,
                 instant_or_dash(row.created_at),
                 instant_or_dash(row.finished_at),
-                row.run_id or "–",
+                row.run_id or "-",
             )
             for row in rows
         ),

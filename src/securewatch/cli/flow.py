@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import typer
 
@@ -30,11 +30,13 @@ class How:
     is_dry: bool = False
     is_sure: bool = False
     is_detached: bool = False
-    following: FollowOptions = FollowOptions()
+    following: FollowOptions = field(default_factory=FollowOptions)
 
 
 async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: How) -> ExitCode:
     """Plan a deploy or a change of env vars, and carry it out."""
+    if not how.is_dry:
+        deps.box(create=True)
     planned = await plan_customer(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:
@@ -131,7 +133,7 @@ def _show_plan(deps: Deps, session: Session, planned: Planned, how: How) -> None
 
 def _nothing_to_do(session: Session, planned: Planned) -> ExitCode:
     customer, plan = planned.customer.slug, planned.plan
-    text = f"{customer}: {plan.version} is there already and answers for itself; nothing to deploy (--redeploy builds again)"
+    text = f"{customer}: {plan.version} is there already and answers for itself (--redeploy builds it again)"
     if plan.kind.value == "env":
         text = f"{customer}: every env var is as it should be; nothing to write"
     return _said(session, customer, text, version=plan.version)

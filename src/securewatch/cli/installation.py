@@ -64,9 +64,9 @@ def config_schema() -> None:
     securewatch config schema
     """
     from securewatch.cli.data import print_json
-    from securewatch.config.schema import config_schema as schema
+    from securewatch.config.schema import all_schemas
 
-    print_json(schema())
+    print_json(all_schemas())
 
 
 @audit.command("list")

@@ -92,8 +92,8 @@ class LiveRegion:
         for heading in ("service", "status", "stage", "elapsed", "usual", "deploy"):
             table.add_column(heading)
         for one in status.services:
-            usual = show_duration(self._usual.get(one.kind)) or "–"
-            elapsed = show_duration(one.seconds) or "–"
+            usual = show_duration(self._usual.get(one.kind)) or "-"
+            elapsed = show_duration(one.seconds) or "-"
             table.add_row(one.kind.value, status_text(one.status), Text(one.stage), elapsed, usual, one.deploy_id or "")
         parts: list[Table | Text | ProgressBar] = [Text(f"{status.slug}  {status.version}", style="bold"), table]
         parts.append(ProgressBar(total=1.0, completed=progress_of(status), width=60))

@@ -44,4 +44,6 @@ def parse_until(text: str, *, waits: bool) -> "FollowOptions":
 
 
 def _refused(flag: str, text: str, accepted: str) -> UsageError:
-    return UsageError("SW201", f"{flag} cannot be {text!r}", why="it is none of the accepted values", fix=f"give {accepted}")
+    return UsageError(
+        "SW201", f"{flag} cannot be {text!r}", why="it is none of the accepted values", fix=f"give {accepted}"
+    )

@@ -192,9 +192,18 @@ def _health_row(one: ServiceHealth) -> tuple[str | Text, ...]:
     word = Text("✔ healthy", style="green") if one.is_healthy else Text(f"✖ {one.reason}", style="red")
     runs = one.tag or one.live_commit[:12] or "nothing"
     response = one.response
-    return (one.kind.value, word, one.version, runs, one.database, show_ms(response.median_ms), show_ms(response.p95_ms), one.url)
+    return (
+        one.kind.value,
+        word,
+        one.version,
+        runs,
+        one.database,
+        show_ms(response.median_ms),
+        show_ms(response.p95_ms),
+        one.url,
+    )
 
 
 def instant_or_dash(at: datetime | None) -> str:
     """An instant, or a dash."""
-    return show_instant(at) or "–"
+    return show_instant(at) or "-"

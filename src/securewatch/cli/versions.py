@@ -24,7 +24,20 @@ def list_versions(context: typer.Context) -> None:
     session = session_of(context)
     rows = session.run(fetch)
     if session.is_json:
-        print_json([{"tag": r.tag.name, "commit": r.tag.commit, "annotated": r.tag.annotated, "is_version": r.tag.version is not None, "created_at": r.tag.created_at, "moved_from": r.moved_from or None, "customers": r.customers} for r in rows])
+        print_json(
+            [
+                {
+                    "tag": r.tag.name,
+                    "commit": r.tag.commit,
+                    "annotated": r.tag.annotated,
+                    "is_version": r.tag.version is not None,
+                    "created_at": r.tag.created_at,
+                    "moved_from": r.moved_from or None,
+                    "customers": r.customers,
+                }
+                for r in rows
+            ]
+        )
         return
     show_table(
         ("tag", "commit", "kind", "created", "customers", "note"),
@@ -34,7 +47,7 @@ def list_versions(context: typer.Context) -> None:
                 row.tag.commit[:12],
                 "annotated" if row.tag.annotated else "light",
                 instant_or_dash(row.tag.created_at),
-                ", ".join(row.customers) or "–",
+                ", ".join(row.customers) or "-",
                 f"MOVED, was {row.moved_from[:12]}" if row.moved_from else "" if row.tag.version else "not a version",
             )
             for row in rows
@@ -58,9 +71,7 @@ def validate(context: typer.Context, version: options.Version) -> None:
         print(f"{tag.name} is valid: {'an annotated' if tag.annotated else 'a light'} tag at {tag.commit}")
 
 
-def check_policy(
-    context: typer.Context, version: options.Version, customer: options.AnyCustomer = None
-) -> None:
+def check_policy(context: typer.Context, version: options.Version, customer: options.AnyCustomer = None) -> None:
     """Ask the customers' policies whether they allow a version; exit code 1 where one does not.
 
     securewatch check-policy --version v1.1.0 --customer acme-corp
@@ -72,12 +83,23 @@ def check_policy(
     session = session_of(context)
     answers = session.run(lambda deps: check(deps, version, (customer,) if customer else ()))
     if session.is_json:
-        print_json([{"slug": one.slug, "policy": one.policy, "allowed": one.is_allowed, "rules": one.findings} for one in answers])
+        print_json(
+            [
+                {"slug": one.slug, "policy": one.policy, "allowed": one.is_allowed, "rules": one.findings}
+                for one in answers
+            ]
+        )
     else:
         show_table(
             ("customer", "policy", "rule", "", "detail"),
             (
-                (one.slug, one.policy, found.rule, "✔" if found.ok else "✖" if not found.soft else "✖ (soft)", found.message)
+                (
+                    one.slug,
+                    one.policy,
+                    found.rule,
+                    "✔" if found.ok else "✖" if not found.soft else "✖ (soft)",
+                    found.message,
+                )
                 for one in answers
                 for found in one.findings
             ),

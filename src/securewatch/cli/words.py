@@ -65,4 +65,4 @@ def show_instant(at: datetime | None) -> str:
 
 def show_ms(milliseconds: float | None) -> str:
     """A response time in whole milliseconds, a dash where there is none."""
-    return f"{milliseconds:.0f} ms" if milliseconds is not None else "–"
+    return f"{milliseconds:.0f} ms" if milliseconds is not None else "-"

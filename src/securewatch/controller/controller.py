@@ -3,20 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
+from securewatch.controller.commit import WAY_BACK, Committer
 from securewatch.controller.ledger import Ledger
 from securewatch.controller.load import load_fleet_view, load_requests, load_runs
 from securewatch.controller.observer import Observer
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Conflict, GatewayError, SecurewatchError
-from securewatch.deploy.model import Decision, EffectState, Run, RunKind, Stage, View
+from securewatch.deploy.model import Decision, EffectState, Run, Stage, View
 from securewatch.rollout.decide import FleetDecision, FleetView, decide
-from securewatch.rollout.gates import Grant, valid_grants
-from securewatch.store import approvals, audit, effects, inbox, observations, releases, runs
+from securewatch.store import inbox
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
 
@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 LOOK_FOR_CHANGES_SECONDS = 0.5
 """Real seconds between two looks at what other processes wrote."""
 TROUBLE_SECONDS_MAX = 60.0
-_WAY_BACK = frozenset({Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING, Stage.UNWINDING})
+CONFLICT_SECONDS = 1.0
+"""Product seconds before a decision that met a conflict is made again."""
 _MAY_BE_IN_FLIGHT = frozenset({Stage.DEPLOYING, Stage.STOPPING, Stage.ROLLING_BACK})
 
 
@@ -92,10 +93,7 @@ class Controller:
             fleet, requests = await self._load(tx)
         decision = decide(fleet, now)
         self.decisions = dict(decision.decisions)
-        try:
-            changed = await self._commit(fleet, decision, requests, now)
-        except Conflict:
-            return True
+        changed = await self._commit(fleet, decision, requests, now)
         self._dispatch(fleet.views, decision, now)
         return changed
 
@@ -108,74 +106,32 @@ class Controller:
         return await load_fleet_view(tx, found, requests), requests
 
     def _is_mine(self, run: Run, asked: Collection[str]) -> bool:
-        return self._only_run in (None, run.id) or run.stage in _WAY_BACK or run.id in asked
+        return self._only_run in (None, run.id) or run.stage in WAY_BACK or run.id in asked
 
     # --- commit -------------------------------------------------------------------------------------------------------
 
     async def _commit(
         self, fleet: FleetView, decision: FleetDecision, requests: Sequence[inbox.Request], now: datetime
     ) -> bool:
-        changed = [view for view in fleet.views if _changes(view, decision.decisions[view.run.id])]
-        begun = {view.run.id for view in changed if view.rollback_reason is not None}
-        handled = [one for one in requests if one.payload["run_id"] in begun]
-        if not changed:
-            return False
-        async with self._parts.database.write("decide") as tx:
-            added = 0
-            for view in changed:
-                added += await self._commit_one(tx, view, decision.decisions[view.run.id], now, fleet.grants)
-            for request in handled:
-                await inbox.mark_handled(tx, request.id, at=now)
-        return added > 0
-
-    async def _commit_one(self, tx: Tx, view: View, decision: Decision, now: datetime, grants: Sequence[Grant]) -> int:
-        run = decision.run
-        if run != view.run:
-            run = await self._use_approval(tx, view, run, grants, now)
-            run = await runs.update_run(tx, run, expected_epoch=view.run.epoch)
-            await self._journal(tx, view.run, run, now)
-        moved = run.stage is not view.run.stage
-        if moved:
-            await observations.clear_observations(tx, run.id)
-            await self._drop_intents(tx, run, now)
-            await _track(tx, view, run, now)
-        new = await effects.add_effects(tx, run, decision.effects, at=now) if decision.effects else []
-        for effect in new:
-            detail = {"key": effect.key, "seq": effect.seq, "service_id": effect.service_id}
-            await self._append(tx, run, "effect.intent", detail, now)
-        return len(new) + (run.epoch != view.run.epoch)
-
-    async def _use_approval(self, tx: Tx, view: View, run: Run, grants: Sequence[Grant], now: datetime) -> Run:
-        """The first step past the gates uses the approvals up: they open one run once (I9)."""
-        is_first = view.run.stage is Stage.QUEUED and run.stage is Stage.PREFLIGHT
-        if not is_first or not view.customer.gates.needs_approval:
-            return run
-        found = valid_grants(view.customer, view.run, grants, now)
-        for grant in found:
-            await approvals.mark_used(tx, grant.plan_hash, grant.slug, grant.actor, run_id=run.id)
-        return replace(run, approved_by=tuple(grant.actor for grant in found))
-
-    async def _drop_intents(self, tx: Tx, run: Run, now: datetime) -> None:
-        if run.stage in _WAY_BACK or run.stage.is_terminal:
-            await effects.drop_intents(tx, run.id, at=now, reason=f"the run is {run.stage}")
-
-    async def _journal(self, tx: Tx, before: Run, after: Run, now: datetime) -> None:
-        old, new = asdict(before), asdict(after)
-        changes = {key: value for key, value in new.items() if value != old[key]}
-        await self._append(tx, after, f"run.{after.stage}", {"changes": changes}, now)
-
-    async def _append(self, tx: Tx, run: Run, action: str, detail: dict[str, Any], now: datetime) -> None:
-        await audit.append(
-            tx,
-            self._parts.box,
-            at=now,
-            actor=self._parts.actor,
-            action=action,
-            slug=run.slug,
-            run_id=run.id,
-            plan_hash=run.plan_hash,
-            detail=detail,
-        )
+        """Each run in a transaction of its own, so that one which moved on meanwhile does not hold the others."""
+        committer = Committer(self._parts.database, self._parts.box, self._parts.actor)
+        is_new = False
+        for view in fleet.views:
+            name = f"{view.run.id}/decide"
+            if self._not_before.get(name, now) > now:
+                continue
+            taken_up = [
+                one for one in requests if one.payload["run_id"] == view.run.id and view.rollback_reason is not None
+            ]
+            try:
+                found = decision.decisions[view.run.id]
+                is_new = await committer.commit(view, found, fleet.grants, taken_up, now) or is_new
+                self._not_before.pop(name, None)
+            except Conflict as error:
+                log.info("a run moved on meanwhile", extra={"action": "decide_conflict", "run": view.run.id})
+                self.troubles[view.run.id] = error
+                self._not_before[name] = now + timedelta(seconds=CONFLICT_SECONDS)
+        return is_new
 
     # --- dispatch -----------------------------------------------------------------------------------------------------
 
@@ -249,53 +205,3 @@ class Controller:
             if found.run.stage in _MAY_BE_IN_FLIGHT or (found.waiting_on is not None and found.waiting_on.person):
                 return
         clock.skip_to(next_at)
-
-
-def _changes(view: View, decision: Decision) -> bool:
-    return decision.run != view.run or any(
-        one.key not in view.effects or not _is_settled(view.effects[one.key].state) for one in decision.effects
-    )
-
-
-def _is_settled(state: EffectState) -> bool:
-    return state.is_open or state is EffectState.CONFIRMED
-
-
-async def _track(tx: Tx, view: View, run: Run, now: datetime) -> None:
-    """Release tracking: which customer has which version since when, written with the transition itself."""
-    if run.stage is Stage.WATCHING and run.kind is RunKind.DEPLOY:
-        for service in view.customer.services:
-            progress = run.of(service.kind)
-            await releases.record_release(
-                tx,
-                releases.Release(
-                    slug=run.slug,
-                    service_kind=service.kind,
-                    service_id=service.service_id,
-                    version=run.version,
-                    commit=run.commit,
-                    deploy_id=str(progress.deploy_id),
-                    since=progress.live_at or now,
-                    verified_at=now,
-                    run_id=run.id,
-                ),
-            )
-    if run.stage is Stage.ROLLED_BACK:
-        for good in run.good:
-            progress = run.of(good.kind)
-            if progress.back_deploy_id is None:
-                continue
-            await releases.record_release(
-                tx,
-                releases.Release(
-                    slug=run.slug,
-                    service_kind=good.kind,
-                    service_id=good.service_id,
-                    version=good.version or "",
-                    commit=good.commit or "",
-                    deploy_id=progress.back_deploy_id,
-                    since=progress.back_live_at or now,
-                    verified_at=now,
-                    run_id=run.id,
-                ),
-            )

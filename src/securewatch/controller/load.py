@@ -36,10 +36,12 @@ async def load_grants(tx: Tx, run: Run) -> Sequence[Grant]:
 
 
 async def load_runs(tx: Tx, requests: Sequence[inbox.Request]) -> Sequence[Run]:
-    """Every unfinished run, and each finished one that somebody asked to take back."""
+    """Every unfinished run, and each finished one that somebody asked to take back or that has an open effect."""
     found = {run.id: run for run in await runs.open_runs(tx)}
-    for request in requests:
-        run = await runs.load_run(tx, str(request.payload["run_id"]))
+    wanted = {str(request.payload["run_id"]) for request in requests}
+    wanted |= {effect.run_id for effect in await effects.open_effects(tx)}
+    for run_id in sorted(wanted - set(found)):
+        run = await runs.load_run(tx, run_id)
         if run is not None:
             found[run.id] = run
     return tuple(found.values())

@@ -133,6 +133,9 @@ def _read_clock_file(path: Path) -> ClockReading:
         ) from error
     if reading.rate <= 0:
         raise ConfigError(
-            "SW108", f"the clock file {path} has the rate {reading.rate}", why="time must run forward", fix="use a rate above 0"
+            "SW108",
+            f"the clock file {path} has the rate {reading.rate}",
+            why="time must run forward",
+            fix="use a rate above 0",
         )
     return reading

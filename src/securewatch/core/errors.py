@@ -87,9 +87,7 @@ class ConfigError(SecurewatchError):
 
     exit_code = ExitCode.USAGE
 
-    def __init__(
-        self, code: str, what: str, *, why: str = "", fix: str = "", problems: Sequence[Problem] = ()
-    ) -> None:
+    def __init__(self, code: str, what: str, *, why: str = "", fix: str = "", problems: Sequence[Problem] = ()) -> None:
         super().__init__(code, what, why=why, fix=fix)
         self.problems = tuple(problems)
 

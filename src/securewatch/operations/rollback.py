@@ -124,7 +124,9 @@ async def _ask(deps: Deps, run: Run, request: RollbackRequest, owner_id: str) ->
         if await inbox.pending(tx, run.slug):
             return
         reason = request.reason or "asked for by " + deps.settings.actor
-        await inbox.put(tx, inbox.Request(now, deps.settings.actor, ROLLBACK, run.slug, {"reason": reason, "run_id": run.id}))
+        await inbox.put(
+            tx, inbox.Request(now, deps.settings.actor, ROLLBACK, run.slug, {"reason": reason, "run_id": run.id})
+        )
         await audit.append(
             tx,
             box,

@@ -1,7 +1,5 @@
 """Begin a run: commit the plan, its sealed values and the row that the controller moves. Sends nothing to Render."""
 
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from securewatch.core.errors import Conflict, ShutGate
@@ -26,7 +24,7 @@ async def start_run(deps: Deps, planned: Planned) -> Run | None:
     async with database.write("start") as tx:
         await bind(deps, tx, planned.plan.customers[0].owner_id)
         await refuse_paused(tx)
-        unfinished = await _unfinished(tx, planned, now)
+        unfinished = await _unfinished(tx, planned)
         if unfinished is not None or planned.is_there:
             return unfinished
         plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
@@ -85,8 +83,8 @@ async def new_run(deps: Deps, tx: Tx, plan: Plan, planned: Planned) -> Run:
     )
 
 
-async def _unfinished(tx: Tx, planned: Planned, now: datetime) -> Run | None:
-    """The customer's unfinished run, if it is of this plan; a proven one that is only watched makes way for another."""
+async def _unfinished(tx: Tx, planned: Planned) -> Run | None:
+    """The customer's unfinished run, if it is of this plan; beside one that is only watched another may begin."""
     plan, slug = planned.plan, planned.customer.slug
     for run in await runs.open_runs(tx):
         if run.slug != slug:
@@ -94,8 +92,6 @@ async def _unfinished(tx: Tx, planned: Planned, now: datetime) -> Run | None:
         if await _is_same(tx, run, plan):
             return run
         if run.stage is Stage.WATCHING:
-            if not planned.is_there:
-                await _supersede(tx, run, plan, now)
             continue
         raise Conflict(
             "SW410",
@@ -118,13 +114,6 @@ async def _is_same(tx: Tx, run: Run, plan: Plan) -> bool:
 
 def _services(plan: Plan) -> list[str]:
     return [service.service_id for service in plan.customers[0].services]
-
-
-async def _supersede(tx: Tx, run: Run, plan: Plan, now: datetime) -> None:
-    ended = replace(
-        run, stage=Stage.SUPERSEDED, finished_at=now, detail=f"the watch ended early: {plan.kind} {plan.version} began"
-    )
-    await runs.update_run(tx, ended, expected_epoch=run.epoch)
 
 
 async def _journal(deps: Deps, tx: Tx, box: SecretBox, run: Run) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from securewatch.deploy import decide as one
-from securewatch.deploy.model import Decision, View
+from securewatch.deploy.model import Decision, Gate, Stage, View
 from securewatch.rollout.gates import Grant, gates_of
 
 
@@ -30,8 +30,19 @@ def decide(fleet: FleetView, now: datetime) -> FleetDecision:
     """What may happen next to every run."""
     decisions = {}
     for view in fleet.views:
-        gates = gates_of(view.customer, view.run, fleet.grants, now)
+        gates = (*_predecessors(fleet, view), *gates_of(view.customer, view.run, fleet.grants, now))
         bound = replace(view, gates=gates, is_paused=fleet.is_paused)
         decisions[view.run.id] = one.decide(bound, now)
     instants = [found.next_at for found in decisions.values() if found.next_at is not None]
     return FleetDecision(decisions, min(instants) if instants else None)
+
+
+def _predecessors(fleet: FleetView, view: View) -> tuple[Gate, ...]:
+    """Shut while an older run of the same customer is doing something; one that is only watched does not stand in the way."""
+    for other in fleet.views:
+        is_older = other.run.slug == view.run.slug and other.run.generation < view.run.generation
+        if is_older and not other.run.stage.is_terminal and other.run.stage is not Stage.WATCHING:
+            return (
+                Gate("predecessor", False, f"{other.run.id} is {other.run.stage.value.replace('_', ' ')}", "SW410"),
+            )
+    return ()

@@ -77,7 +77,7 @@ def source_of(fleet: Fleet, customer: Customer) -> DeploymentSource:
     return customer.deployment_source
 
 
-def testing_until(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None) -> datetime | None:
+def end_of_testing(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None) -> datetime | None:
     """When the testing period of a version ends for the customer; None without a period or without a demo deploy."""
     period = _testing_period(fleet, customer)
     return demo_verified_at + period if period and demo_verified_at else None
@@ -137,7 +137,7 @@ def _order(wanted: Version, current_version: str | None) -> PolicyFinding:
 def _testing(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None, now: datetime) -> PolicyFinding:
     if not _testing_period(fleet, customer):
         return PolicyFinding("testing period", True, True, "none is asked for")
-    until = testing_until(fleet, customer, demo_verified_at)
+    until = end_of_testing(fleet, customer, demo_verified_at)
     if until is None:
         return PolicyFinding("testing period", False, True, "no demo customer has run this version yet", "SW416")
     text = f"{'over since' if now >= until else 'runs until'} {until.isoformat()}"

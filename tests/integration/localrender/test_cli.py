@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -88,14 +90,13 @@ def test_up_serves_the_customers_of_a_folder_and_a_synthetic_fleet(tmp_path: Pat
         (["--fast", "0"], 2, "time must run forward"),
         (["--clock-file", "missing.json"], 1, "missing.json cannot be read"),
         (["--config", "missing"], 1, "cannot be read"),
-        (["--port", "1"], 1, "localrender:"),
+        (["--port", "70000"], 2, "from 0 to 65535"),
+        (["--customers", "-1"], 2, "not negative"),
     ],
 )
 def test_up_says_in_one_line_why_it_cannot_start(
     tmp_path: Path, flags: list[str], exit_code: int, message: str
 ) -> None:
-    if "1" in flags:
-        flags = ["--port", "70000"]
     process = start(tmp_path, *flags)
 
     _, talk = process.communicate(timeout=ENDS_SECONDS)
@@ -103,3 +104,36 @@ def test_up_says_in_one_line_why_it_cannot_start(
     assert process.returncode == exit_code
     assert message in talk
     assert "Traceback" not in talk
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        process = start(tmp_path, "--port", str(other.getsockname()[1]))
+
+        _, talk = process.communicate(timeout=ENDS_SECONDS)
+
+    assert process.returncode == 1
+    assert "in use" in talk
+
+
+@pytest.mark.slow
+def test_up_with_processes_and_databases_ends_them_all(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "localrender.cli", "up", "--write-env", "env"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=os.environ, stdout=subprocess.PIPE, text=True)
+    read_until_ready(process)
+    written = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    with urllib.request.urlopen(written["RENDER_HOST"].removesuffix("/v1") + "/admin/state") as answer:
+        backend = json.load(answer)["services"]["srv-acme-backend-abc123"]
+    with urllib.request.urlopen(backend["url"] + "/api/health/database") as answer:
+        database = json.load(answer)
+
+    process.send_signal(signal.SIGTERM)
+    exit_code = process.wait(30)
+
+    assert (exit_code, database["status"]) == (0, "ok")
+    assert not Path(written["SECUREWATCH_REPO"]).exists()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(backend["url"] + "/api/health")
+    host, port = urlsplit(backend["env"]["DATABASE_URL"]).hostname, urlsplit(backend["env"]["DATABASE_URL"]).port
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(host), int(port or 0)))

@@ -1,8 +1,8 @@
 """The platform as a server: real sockets, real applications in-process, and nothing left behind."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
