@@ -116,7 +116,7 @@ def _announce(running: Running, env_file: Path | None) -> None:
         "",
     ]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
-    lines += ["", "Point SecureWatch at it with these lines in another terminal, then: securewatch doctor"]
+    lines += ["", "Point SecureWatch at it with these lines in another terminal."]
     if env_file is not None:
         _write_env(env_file, environment)
         lines.append(f"They are also in {env_file}, the key among them (readable by you alone).")

@@ -8,7 +8,10 @@ HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Somethin
 
 
 class FaultKind(StrEnum):
-    """What happens to a matching request. Only `drop_after`, `slow` and `truncate` let it take effect by default."""
+    """What happens to a matching request.
+
+    `drop_after`, `truncate`, `slow` (the answer is late) and `late` (the request itself is) let it take effect.
+    """
 
     STATUS = "status"
     HTML = "html"
@@ -16,10 +19,11 @@ class FaultKind(StrEnum):
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
     SLOW = "slow"
+    LATE = "late"
     TRUNCATE = "truncate"
 
 
-_ACTING = frozenset({FaultKind.DROP_AFTER, FaultKind.SLOW, FaultKind.TRUNCATE})
+_ACTING = frozenset({FaultKind.DROP_AFTER, FaultKind.SLOW, FaultKind.LATE, FaultKind.TRUNCATE})
 
 
 class ConnectionDropped(Exception):
@@ -39,7 +43,7 @@ class Fault:
         status: for `status`, `html` and `empty`.
         message: for `status`.
         retry_after: the Retry-After header in seconds, None for no header.
-        seconds: for `slow`, real seconds.
+        seconds: for `slow` and `late`, real seconds.
         acts: whether the request takes effect before its answer is spoilt; None for the kind's own way.
     """
 

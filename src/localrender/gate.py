@@ -62,7 +62,12 @@ class Gate:
             await self._app(scope, receive, send)
             return
         exchange = await self._open(scope, receive)
+        if exchange is None:
+            return  # the client went away in the middle of its request
         fault = exchange.fault
+        if fault is not None and fault.kind is FaultKind.LATE and not await self._outlives(fault.seconds):
+            await _cut(receive)
+            return
         if fault is None or fault.takes_effect:
             await self._carry_out(exchange, scope)
         if fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
@@ -73,9 +78,11 @@ class Gate:
         self._write_down(exchange)
         await _send(exchange, send)
 
-    async def _open(self, scope: Message, receive: Receive) -> Exchange:
+    async def _open(self, scope: Message, receive: Receive) -> Exchange | None:
         platform = self._platform
         body = await _read(receive)
+        if body is None:
+            return None
         if platform.options.latency:
             span = READ_LATENCY_SECONDS if scope["method"] == "GET" else WRITE_LATENCY_SECONDS
             await asyncio.sleep(self._chance.uniform(*span))
@@ -90,6 +97,13 @@ class Gate:
             key=_key(scope),
             fault=platform.faults.strike(scope["method"], scope["path"]),
         )
+
+    async def _outlives(self, seconds: float) -> bool:
+        """Wait in real time; False when a reset came in between, which a late request must not survive."""
+        state = self._platform.state
+        await asyncio.sleep(seconds)
+        self._platform.advance()
+        return self._platform.state is state
 
     async def _carry_out(self, exchange: Exchange, scope: Message) -> None:
         platform = self._platform
@@ -128,7 +142,7 @@ class Gate:
 
     async def _spoil(self, exchange: Exchange) -> None:
         fault = exchange.fault
-        if fault is None:
+        if fault is None or fault.kind is FaultKind.LATE:
             return
         if fault.kind is FaultKind.SLOW:
             await asyncio.sleep(fault.seconds)
@@ -194,10 +208,12 @@ def _fill(exchange: Exchange, response: Response) -> None:
     exchange.content = bytes(response.body)
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)

@@ -30,9 +30,9 @@ async def drive_services(rig: Rig) -> None:
         await rig.api.get(f"/services{query}")
     for service_id in (BACKEND, FRONTEND, BYSTANDER, "srv-unknown"):
         await rig.api.get(f"/services/{service_id}")
-        await rig.api.patch(f"/services/{service_id}", json={"autoDeploy": "no"})
+        await rig.api.request("PATCH", f"/services/{service_id}", json={"autoDeploy": "no"})
         await rig.api.get(f"/services/{service_id}/custom-domains")
-    await rig.api.patch(f"/services/{BACKEND}", json={"autoDeploy": 1})
+    await rig.api.request("PATCH", f"/services/{BACKEND}", json={"autoDeploy": 1})
     for verb in ("suspend", "resume", "restart"):
         await rig.api.post(f"/services/{FRONTEND}/{verb}")
         await rig.api.post(f"/services/srv-unknown/{verb}")

@@ -30,7 +30,7 @@ class FakeHost:
     def resolve(self, ref: str) -> CommitInfo | None:
         if ref in self.tags:
             return self.tags[ref]
-        fitting = [one for one in self.tags.values() if one.id.endswith(ref) or one.id.startswith(ref)]
+        fitting = [one for one in self.tags.values() if one.id.startswith(ref)]
         return fitting[0] if len(fitting) == 1 else None
 
     def head(self) -> CommitInfo:
@@ -40,7 +40,7 @@ class FakeHost:
         self.calls.append(("build", service_id))
         if self.held is not None:
             await self.held.wait()
-        if commit in self.broken_builds:
+        if commit in self.broken_builds or self.resolve(commit) is None:
             raise BuildFailed("it does not compile")
         return Built(service_id, commit, None)
 
@@ -52,11 +52,16 @@ class FakeHost:
 
     async def switch(self, service_id: str) -> None:
         self.calls.append(("switch", service_id))
-        self.serving[service_id] = self.waiting.pop(service_id)
+        if service_id in self.waiting:
+            self.serving[service_id] = self.waiting.pop(service_id)
 
     async def discard(self, service_id: str) -> None:
         self.calls.append(("discard", service_id))
         self.waiting.pop(service_id, None)
+
+    async def version(self, service_id: str) -> str:
+        """The commit that a service runs."""
+        return self.serving[service_id][0]
 
     def url(self, service_id: str) -> str:
         return f"http://127.0.0.1:1/{service_id}"

@@ -49,9 +49,9 @@ class PlainLines:
         now = self._clock.now()
         for one in status.services:
             self._say(str(one.kind), f"{one.kind:<10} {_stage_only(one.stage)}", now, one.deploy_id)
-        waiting = waiting_line(status, now)
-        if waiting and status.waiting_on is not None:
-            self._say("waiting", waiting, now, key=status.waiting_on.what)
+        waiting = status.waiting_on
+        if waiting is not None and (waiting.until is None or waiting.until > now):
+            self._say("waiting", waiting_line(status, now), now, key=waiting.what)
         if trouble is not None:
             self._say("trouble", f"trouble: {trouble.code} {trouble.what}; tried again", now)
         if self._clock.monotonic() - self._said_at > HEARTBEAT_SECONDS:

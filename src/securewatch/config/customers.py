@@ -1,5 +1,6 @@
 """Merges what the two files say about each customer, and holds those that disagree or share. Knows no other key."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import time
@@ -7,6 +8,7 @@ from datetime import time
 from pydantic import SecretStr
 
 from securewatch.config.files import customers_file as theirs
+from securewatch.config.files.checking import show_found
 from securewatch.config.files.customers_file import CustomerEntry, CustomersFile
 from securewatch.config.files.kinds import CUSTOMER_PREFERENCE
 from securewatch.config.files.render_file import CustomerMapping
@@ -24,7 +26,8 @@ from securewatch.core.errors import Problem
 from securewatch.core.ids import is_safe_id
 
 MAPPING_PATH = "customer_environment_mapping"
-_HIDDEN = "a database URL (not shown)"
+_PLACEHOLDER = re.compile(r"\$\{[^{}]*\}")
+_PASSWORD = re.compile(r"://[^/\s]*:[^/\s]+@")
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _warnings(
 ) -> Iterator[ConfigWarning]:
     parts = ((names.render, place.mapping_path, mapping), (names.customers, place.entry_path, entry))
     for file, path, part in parts:
-        if part is not None and part.database_url and "${" not in part.database_url:
+        if part is not None and _is_secret(part.database_url or ""):
             text = (
                 "a database URL stands in the file; put a placeholder such as ${CUSTOMER_DATABASE_URL} in its place: "
                 "the value belongs in the service's env vars on Render (and change its password, it was readable here)"
@@ -196,6 +199,12 @@ def _warnings(
         if ours and other and ours != other:
             text = f"differs from {names.render}: {place.mapping_path}.{key}, which wins"
             yield ConfigWarning(names.customers, f"{place.entry_path}.{key}", text)
+
+
+def _is_secret(database_url: str) -> bool:
+    """Whether a database URL is more than a placeholder: a whole URL, or one with its password in it."""
+    left = _PLACEHOLDER.sub("", database_url)
+    return bool(left.strip()) and (left == database_url or bool(_PASSWORD.search(left)))
 
 
 def _similar_slugs(customers: Mapping[str, Customer], names: FileNames) -> Iterator[Problem]:
@@ -218,7 +227,7 @@ def _shared(customers: Mapping[str, Customer], names: FileNames) -> list[Custome
         CustomerProblem(
             names.render,
             f"{MAPPING_PATH}.{slug}.{key}",
-            _HIDDEN if kind == "database_url" else f'"{value}"',
+            show_found(value, kind),
             f"a {kind.replace('_', ' ')} of its own: {_others(uses, slug)} has the same",
             slug,
             "SW104",

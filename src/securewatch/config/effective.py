@@ -18,18 +18,13 @@ def effective_values(fleet: Fleet, settings: Settings) -> list[Row]:
 
     The origin is flag, env, .env, default, or a file of the configuration.
     """
-    return [*_settings(fleet, settings), *_phases(fleet), *_probing(fleet), *_customers(fleet)]
+    return [*_settings(settings), *_phases(fleet), *_probing(fleet), *_customers(fleet)]
 
 
-def _settings(fleet: Fleet, settings: Settings) -> list[Row]:
+def _settings(settings: Settings) -> list[Row]:
     rows = []
     for name in (*VARIABLES, "state_dir"):
-        origin = settings.origins[name]
-        value = getattr(settings, name)
-        if name == "render_host":
-            value = settings.host_for(fleet.api_endpoint)
-            origin = RENDER_FILE if value != settings.render_host else origin
-        rows.append((name, _shown(value), origin))
+        rows.append((name, _shown(getattr(settings, name)), settings.origins[name]))
     return rows + [(name, MASK, "env or .env") for name in sorted(settings.secrets)]
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from securewatch.config import extras
 from securewatch.config.customers import FileNames, Merged, merge_customers
-from securewatch.config.files.checking import SECRET_NAMES, SECRET_VALUES
+from securewatch.config.files.checking import SECRET_NAMES, SECRET_VALUES, show_found
 from securewatch.config.files.customers_file import CustomersFile
 from securewatch.config.files.kinds import POLICY_WORDS
 from securewatch.config.files.own_file import Probe, SecurewatchFile
 from securewatch.config.files.policy_files import DeploymentPoliciesFile, MinorReleasePoliciesFile
 from securewatch.config.files.policy_files import DeploymentRule as RuleEntry
+from securewatch.config.files.reading import join_path
 from securewatch.config.files.render_file import RenderDeploymentFile
 from securewatch.config.fleet import (
     PHASE_OF_POLICY,
@@ -215,7 +216,9 @@ def _missing_parts(fleet: Fleet, files: Files, merged: Merged) -> Iterator[Probl
             yield Problem(files.names[RENDER_FILE], f"deployment_phases.{phase}", "nothing", accepted)
     for customer in merged.customers.values():
         index = entries.get(customer.slug)
-        if index is None or customer.phase not in fleet.phases or not fleet.gates_of(customer).needs_window:
+        if index is None or customer.held or customer.phase not in fleet.phases:
+            continue
+        if not fleet.gates_of(customer).needs_window:
             continue
         if files.customers.customers[index].maintenance_window is None:
             path = f"customers[{index}].maintenance_window"
@@ -230,7 +233,9 @@ def _own_problems(fleet: Fleet, files: Files) -> Iterator[Problem]:
             yield Problem(name, f"freezes[{index}].end", freeze.end.isoformat(), "an instant after the start")
         for place, slug in enumerate(freeze.customers):
             if slug not in fleet.customers:
-                yield Problem(name, f"freezes[{index}].customers[{place}]", f'"{slug}"', "the slug of a customer")
+                yield Problem(
+                    name, f"freezes[{index}].customers[{place}]", show_found(slug, ""), "the slug of a customer"
+                )
     for phase, rule in fleet.extra.approvals.items():
         approvers = fleet.policies[phase].approvers
         if approvers and rule.count > len(set(approvers)):
@@ -242,14 +247,14 @@ def _warnings(files: Files, criteria: tuple[Criterion, ...]) -> Iterator[ConfigW
     render = files.names[RENDER_FILE]
     for criterion in criteria:
         if criterion.bar is None or not criterion.is_measured:
-            path = f"health_monitoring.success_criteria.{criterion.name}"
+            path = join_path("health_monitoring.success_criteria", criterion.name)
             yield ConfigWarning(render, path, "shown only: nothing measures it")
     templates = files.render.environment_variable_templates
     for group in ("backend_env_vars", "frontend_env_vars"):
         for key, template in getattr(templates, group).items():
             if "${" not in template and (SECRET_NAMES.search(key) or SECRET_VALUES.search(template)):
                 text = "the value looks like a secret; put a placeholder such as ${CUSTOMER_JWT_SECRET} in its place"
-                yield ConfigWarning(render, f"environment_variable_templates.{group}.{key}", text)
+                yield ConfigWarning(render, join_path(f"environment_variable_templates.{group}", key), text)
     yield from _source_warnings(files)
     yield from _name_warnings(files)
 
@@ -262,7 +267,7 @@ def _name_warnings(files: Files) -> Iterator[ConfigWarning]:
     for key in files.own.service_names:
         if key not in known:
             text = "names no service of the fleet; accepted: a service id, or `slug.backend` or `slug.frontend`"
-            yield ConfigWarning(files.names[OWN_FILE], f"service_names.{key}", text)
+            yield ConfigWarning(files.names[OWN_FILE], join_path("service_names", key), text)
 
 
 def _source_warnings(files: Files) -> Iterator[ConfigWarning]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
+from securewatch.config.files.checking import show_found
 from securewatch.config.files.policy_files import ReleaseLifecycle
+from securewatch.config.files.reading import join_path
 from securewatch.config.files.render_file import AutomaticTriggers, RenderDeploymentFile
 from securewatch.config.files.render_file import Phase as PhaseEntry
 from securewatch.config.fleet import PHASE_OF_POLICY, Bar, Criterion, DayRange, Phase, Triggers
@@ -157,8 +159,7 @@ def merge_criteria(
         is_upside_down = bar is not None and bar.unit == "ms" and bar.operator.startswith(">")
         if not text or (meant and meant != measured) or is_upside_down or (not name and bar is None):
             accepted = _ACCEPTED_OF.get(meant or "", COMPARISON_ACCEPTED)
-            shown = f'"{text[:60]}"' if text else "no text"
-            problems.append(Problem(file, path, shown, accepted))
+            problems.append(Problem(file, path, show_found(value, path), accepted))
             continue
         is_measured = measured is not None and bool(meant or not name)
         found.append(Criterion(name or text, text, bar, is_measured))
@@ -172,12 +173,12 @@ def _named(criteria: Mapping[str, object] | list[object]) -> list[tuple[str, str
     """(name, path, comparison) of each criterion; in a list the name stands before the comparison or is left out."""
     path = "health_monitoring.success_criteria"
     if isinstance(criteria, Mapping):
-        return [(name, f"{path}.{name}", value) for name, value in criteria.items()]
+        return [(name, join_path(path, name), value) for name, value in criteria.items()]
     named: list[tuple[str, str, object]] = []
     for index, value in enumerate(criteria):
         text = value if isinstance(value, str) else ""
         start = next((place for place, mark in enumerate(text) if mark in "<>"), 0)
-        named.append((text[:start].strip(" :"), f"{path}[{index}]", text[start:]))
+        named.append((text[:start].strip(" :"), join_path(path, index), text[start:] or value))
     return named
 
 

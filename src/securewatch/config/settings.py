@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from securewatch.config import quantity
 from securewatch.config.address import DEFAULT_HOST, is_loopback, is_url, masked_url, parse_host
-from securewatch.config.folder import CONFIG_FOLDER, find_config_dir, find_config_dir_above
+from securewatch.config.files.reading import read_raw
+from securewatch.config.folder import CONFIG_FOLDER, RENDER_FILE, find_config_dir, find_config_dir_above
 from securewatch.config.templates import SECRET_PREFIX, secret_variable
 from securewatch.core.errors import ConfigError
 
@@ -48,7 +49,8 @@ _PROGRAM_VARIABLES = (
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting with its final value; `origins` tells for each where it is from: flag, env, .env or default.
+    """Every setting with its final value; `origins` tells where each is from: flag, env, .env, default
+    or, for `render_host`, the file with its `api_endpoint`.
 
     Paths are absolute. `repo` is a path or a URL. `state_dir` holds what belongs to the state database: its key file,
     locks and audit head. Secrets never show in the repr. `config_dir` may not exist where no folder was found.
@@ -69,10 +71,6 @@ class Settings:
     grace_seconds: float
     origins: Mapping[str, str]
     secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
-
-    def host_for(self, api_endpoint: str | None) -> str:
-        """Render's base URL: the setting, else the files' `api_endpoint`, else the default."""
-        return api_endpoint if api_endpoint and self.origins["render_host"] == "default" else self.render_host
 
     def customer_secret(self, slug: str, key: str) -> str | None:
         """The value of `SECUREWATCH_SECRET_<SLUG>_<KEY>`, or None where it is absent or blank.
@@ -97,27 +95,30 @@ def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, 
     beside a Render that is not on this machine.
     """
     values = _Values(flags, cwd, os.environ if environ is None else environ)
-    project, config_dir = values.project, values.config_dir
-    render_host = _host(values)
+    render_host, host_origin = _host(values)
     clock_file = values.path("clock_file")
     if clock_file is not None and not is_loopback(render_host):
         raise _clock_refused(render_host)
-    database_url = values.text("database_url") or f"sqlite+aiosqlite:///{project / STATE_FOLDER / 'state.db'}"
+    database_url = values.text("database_url") or f"sqlite+aiosqlite:///{values.state_dir / 'state.db'}"
     return Settings(
         render_host=render_host,
         api_key=_api_key(values),
         workspace=_name(values, "workspace"),
-        config_dir=config_dir,
+        config_dir=values.config_dir,
         repo=_repository(values),
         database_url=database_url,
-        state_dir=_state_dir(database_url, cwd) or project / STATE_FOLDER,
+        state_dir=_state_dir(database_url, cwd) or values.state_dir,
         clock_file=clock_file,
         actor=_name(values, "actor") or _system_user(),
         secret_key=_secret(values.text("secret_key")),
         secret_key_file=values.path("secret_key_file"),
         http_timeout_seconds=_seconds(values, "http_timeout_seconds", HTTP_TIMEOUT_SECONDS),
         grace_seconds=_seconds(values, "grace_seconds", GRACE_SECONDS),
-        origins={name: values.origin(name) for name in VARIABLES} | {"state_dir": values.origin("database_url")},
+        origins={
+            **{name: values.origin(name) for name in VARIABLES},
+            "render_host": host_origin,
+            "state_dir": values.origin("database_url"),
+        },
         secrets=values.secrets(),
     )
 
@@ -147,11 +148,11 @@ class _Values:
     def __init__(self, flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str]) -> None:
         self._flags = {name: str(value) for name, value in flags.items() if value is not None}
         self._environ, self._cwd, self._dotenv = environ, cwd, dict[str, str]()
-        named = self._named_config_dir()
-        found = named or find_config_dir_above(cwd)
-        self.project = found.parent if found else cwd.absolute()
-        self._dotenv = _read_dotenv(self.project / ".env")
-        self.config_dir = found or self._named_config_dir() or self.project / CONFIG_FOLDER
+        found = self._named_config_dir() or find_config_dir_above(cwd)
+        self._dotenv_folder = found.parent if found else cwd.absolute()
+        self._dotenv = _read_dotenv(self._dotenv_folder / ".env")
+        self.config_dir = self._named_config_dir() or found or cwd.absolute() / CONFIG_FOLDER
+        self.state_dir = self.config_dir.parent / STATE_FOLDER
 
     def origin(self, name: str) -> str:
         """Where the value of a setting is from: flag, env, .env or default."""
@@ -178,13 +179,13 @@ class _Values:
         return f"--{name.replace('_', '-')}" if self.origin(name) == "flag" else VARIABLES[name]
 
     def path(self, name: str) -> Path | None:
-        """The value as an absolute path: from `.env` it is relative to the project folder, else to the current one."""
+        """The value as an absolute path: from `.env` it is relative to that file's folder, else to the current one."""
         text = self.text(name)
         return None if text is None else self.absolute(name, text)
 
     def absolute(self, name: str, text: str) -> Path:
         """The text as an absolute path, from the folder to which values of its origin are relative."""
-        base = self.project if self.origin(name) == ".env" else self._cwd.absolute()
+        base = self._dotenv_folder if self.origin(name) == ".env" else self._cwd.absolute()
         try:
             return Path(os.path.normpath(base / Path(text).expanduser()))
         except (RuntimeError, ValueError) as error:
@@ -216,14 +217,27 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _host(values: _Values) -> str:
+def _host(values: _Values) -> tuple[str, str]:
+    """Render's base URL and its origin; where nobody gave one, the files' `api_endpoint` comes before the default."""
     text = values.text("render_host")
     if text is None:
-        return DEFAULT_HOST
+        endpoint = _endpoint_in(values.config_dir)
+        return (endpoint, RENDER_FILE) if endpoint else (DEFAULT_HOST, "default")
     try:
-        return parse_host(text)
+        return parse_host(text), values.origin("render_host")
     except ValueError as error:
         raise unusable(values.label("render_host"), str(error)) from error
+
+
+def _endpoint_in(config_dir: Path) -> str | None:
+    """The files' `api_endpoint`; None where it is absent, or unusable (`load_fleet` tells that with all else)."""
+    data = read_raw(config_dir, RENDER_FILE, is_required=False).data or {}
+    part = data.get("render_configuration")
+    text = part.get("api_endpoint") if isinstance(part, dict) else None
+    try:
+        return parse_host(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _api_key(values: _Values) -> SecretStr | None:

@@ -83,9 +83,7 @@ class Committer:
         return replace(run, approved_by=tuple(grant.actor for grant in found))
 
     async def _journal(self, tx: Tx, before: Run, after: Run, now: datetime) -> None:
-        old, new = asdict(before), asdict(after)
-        different = {key: value for key, value in new.items() if value != old[key]}
-        await self._append(tx, after, f"run.{after.stage}", {"changes": different}, now)
+        await self._append(tx, after, f"run.{after.stage}", {"changes": difference(before, after)}, now)
 
     async def _append(self, tx: Tx, run: Run, action: str, detail: Mapping[str, Any], now: datetime) -> None:
         await audit.append(
@@ -99,6 +97,18 @@ class Committer:
             plan_hash=run.plan_hash,
             detail=detail,
         )
+
+
+def difference(before: Run, after: Run) -> dict[str, Any]:
+    """What changed in a run, for the journal: each field once, and of the progress only what is new of each service."""
+    old, new = asdict(before), asdict(after)
+    found = {key: value for key, value in new.items() if value != old[key] and key not in ("progress", "epoch")}
+    for one in after.progress:
+        earlier, later = asdict(before.of(one.kind)), asdict(one)
+        steps = {key: value for key, value in later.items() if value != earlier[key]}
+        if steps:
+            found[str(one.kind)] = steps
+    return found
 
 
 def changes(view: View, decision: Decision) -> bool:

@@ -9,7 +9,7 @@ from securewatch.deploy.effects import is_at, search_start
 from securewatch.deploy.facts import Expected, Finding, LiveDeploy, ServiceFacts, check_service, hard
 from securewatch.deploy.model import CustomerPlan, Effect, Look, Plan, RunKind, ServiceKind, ServicePlan
 from securewatch.deploy.survey import fetch_facts
-from securewatch.health.probe import Prober, ProbeTarget
+from securewatch.health.probe import Prober, ProbeTarget, VersionState
 from securewatch.health.verdict import Sample
 from securewatch.render import deploys, env_vars, services
 from securewatch.render.budget import Priority
@@ -58,13 +58,17 @@ async def look_preflight(sight: Sight, plan: Plan, customer: CustomerPlan) -> Ma
 async def _good(
     sight: Sight, customer: CustomerPlan, service: ServicePlan, facts: ServiceFacts, live: LiveDeploy
 ) -> dict[str, Any]:
-    answer = await sight.prober.version(target_of(customer, service), expected_version="", expected_commit=None)
+    """The deploy to go back to. Its version is the tag at its commit, unless the service calls itself something else."""
+    tags = await sight.repository.list_tags() if live.commit else []
+    tag = next((one.name for one in tags if one.commit == live.commit), "")
+    answer = await sight.prober.version(target_of(customer, service), expected_version=tag)
+    is_other = answer.reported_version is not None and answer.state is VersionState.MISMATCH
     return {
         "kind": str(service.kind),
         "service_id": facts.service_id,
         "deploy_id": live.id,
         "commit": live.commit,
-        "version": answer.reported_version,
+        "version": answer.reported_version if is_other else tag or None,
     }
 
 

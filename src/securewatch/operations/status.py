@@ -45,6 +45,8 @@ _WORDS = {
     Stage.DONE: "done",
     Stage.REFUSED: "refused",
 }
+_SHARED = frozenset({Stage.PREFLIGHT, Stage.BACKING_UP, Stage.SETTING_ENV, Stage.UNWINDING})
+"""Stages that are for all services at once."""
 _RENDER_WORDS = {
     "created": "accepted by Render",
     "queued": "queued at Render",
@@ -162,25 +164,24 @@ def _service_word(run: Run, progress: Progress) -> Status:
 def _service_stage(view: View, service: ServicePlan, progress: Progress) -> str:
     """Where one service is, in words: the run's stage where it is this service's turn."""
     run = view.run
-    if run.stage in (Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING) and (
-        progress.deploy_id or progress.way_back
-    ):
-        return stage_words(run.stage)
-    if run.stage.is_terminal or run.stage is Stage.WATCHING:
+    is_going_back = run.stage in (Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING)
+    if run.stage.is_terminal or run.stage is Stage.WATCHING or (is_going_back and _is_touched(progress)):
         return stage_words(run.stage)
     if progress.verified_at is not None:
         return "verified"
-    if progress.live_at is not None:
+    if progress.live_at is not None or run.stage in _SHARED:
         return stage_words(run.stage) + _count(view, service.kind)
     if progress.deploy_id is not None:
         return _RENDER_WORDS.get(progress.status, progress.status.replace("_", " "))
-    if run.stage in (Stage.PREFLIGHT, Stage.BACKING_UP, Stage.SETTING_ENV, Stage.UNWINDING):
-        return stage_words(run.stage) + _count(view, service.kind)
-    return "waiting" if run.stage is not Stage.DEPLOYING or not _is_next(view, service) else "sending to Render"
+    return "sending to Render" if run.stage is Stage.DEPLOYING and _is_next(view, service) else "waiting"
+
+
+def _is_touched(progress: Progress) -> bool:
+    return bool(progress.deploy_id or progress.way_back)
 
 
 def _is_next(view: View, service: ServicePlan) -> bool:
-    waiting = [one.kind for one in view.customer.services if view.run.of(one.kind).deploy_id is None]
+    waiting = [one.kind for one in view.customer.services if view.run.of(one.kind).verified_at is None]
     return bool(waiting) and waiting[0] is service.kind
 
 

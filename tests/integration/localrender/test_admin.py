@@ -14,10 +14,12 @@ async def test_a_reset_puts_everything_back() -> None:
         await rig.pass_seconds(55)
         await rig.deploy(2)
         await rig.api.put(f"/services/{BACKEND}/env-vars", json=[])
-        await rig.admin.patch(f"/services/{FRONTEND}", json={"name": "x", "owner_id": "tea-x", "suspended": True})
+        await rig.admin.request(
+            "PATCH", f"/services/{FRONTEND}", json={"name": "x", "owner_id": "tea-x", "suspended": True}
+        )
         await rig.admin.put(f"/services/{FRONTEND}/misbehave", json={"status": 500})
         await rig.admin.delete("/services/srv-demo-backend-mno345")
-        await rig.admin.patch("/options", json={"policy": "override", "limits": {"reads": 3}})
+        await rig.admin.request("PATCH", "/options", json={"policy": "override", "limits": {"reads": 3}})
         await rig.admin.post("/faults", json={"kind": "html", "count": None})
 
         assert (await rig.admin.post("/reset")).status_code == 204
@@ -71,7 +73,7 @@ async def test_the_state_counts_effective_deploys() -> None:
 
 async def test_a_push_deploys_only_where_autodeploy_is_on() -> None:
     async with running_rig() as rig:
-        await rig.admin.patch(f"/services/{BACKEND}", json={"auto_deploy": True})
+        await rig.admin.request("PATCH", f"/services/{BACKEND}", json={"auto_deploy": True})
 
         pushed = (await rig.admin.post("/push", json={"ref": "v1.1.0"})).json()
 
@@ -135,7 +137,7 @@ async def test_a_wrong_admin_body_is_refused(path: str, body: object) -> None:
 
 async def test_an_unknown_group_of_limits_is_refused() -> None:
     async with running_rig() as rig:
-        assert (await rig.admin.patch("/options", json={"limits": {"raeds": 1}})).status_code == 400
+        assert (await rig.admin.request("PATCH", "/options", json={"limits": {"raeds": 1}})).status_code == 400
 
 
 async def test_the_seeded_artifacts_belong_to_the_first_tag() -> None:

@@ -1,7 +1,10 @@
 """Key, rate limits, faults, headers and the journal, before every answer under /v1."""
 
+import asyncio
+
 import pytest
 
+from localrender.app import create_app
 from localrender.faults import ConnectionDropped
 from localrender.model import Options
 from tests.fakes.rig import BACKEND, running_rig
@@ -93,6 +96,48 @@ async def test_a_dropped_request_takes_effect_or_not_and_has_no_answer(kind: str
             await rig.deploy(1)
 
         assert len(rig.backend.deploys) == deploys
+
+
+async def test_a_late_request_takes_effect_after_its_delay_and_not_after_a_reset() -> None:
+    async with running_rig() as rig:
+        await rig.admin.post("/faults", json={"kind": "late", "seconds": 0.02, "count": 2})
+        waiting = asyncio.ensure_future(rig.deploy(1))
+        await asyncio.sleep(0.005)
+        before = len(rig.backend.deploys)
+        answer = await waiting
+        arrived = len(rig.backend.deploys)
+        lost = asyncio.ensure_future(rig.deploy(1))
+        await asyncio.sleep(0.005)
+        await rig.admin.post("/reset")
+
+        with pytest.raises(ConnectionDropped):
+            await lost
+
+        assert (before, answer.status_code, arrived, len(rig.backend.deploys)) == (1, 201, 2, 1)
+
+
+async def test_half_a_request_is_no_request() -> None:
+    async with running_rig() as rig:
+        messages = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+        scope = {
+            "type": "http",
+            "method": "PUT",
+            "path": f"/v1/services/{BACKEND}/env-vars",
+            "query_string": b"",
+            "headers": [(b"authorization", b"Bearer rnd_test")],
+        }
+        sent: list[object] = []
+
+        async def receive() -> dict[str, object]:
+            return messages.pop(0)
+
+        async def send(message: object) -> None:
+            sent.append(message)
+
+        await create_app(rig.platform)(scope, receive, send)
+
+        assert sent == []
+        assert len(rig.backend.env) >= 25
 
 
 async def test_the_journal_has_keys_in_order_and_no_value() -> None:

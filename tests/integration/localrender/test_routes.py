@@ -35,7 +35,7 @@ async def test_a_static_site_has_no_runtime_region_or_health_check() -> None:
 @pytest.mark.parametrize("body", [{"autoDeploy": "yes"}, {"autoDeployTrigger": "commit"}])
 async def test_a_patch_switches_autodeploy(body: dict[str, str]) -> None:
     async with running_rig() as rig:
-        answer = await rig.api.patch(f"/services/{BACKEND}", json=body)
+        answer = await rig.api.request("PATCH", f"/services/{BACKEND}", json=body)
 
         assert (answer.json()["autoDeploy"], answer.json()["autoDeployTrigger"]) == ("yes", "commit")
 
@@ -43,7 +43,7 @@ async def test_a_patch_switches_autodeploy(body: dict[str, str]) -> None:
 @pytest.mark.parametrize("body", [{"autoDeploy": "no", "autoDeployTrigger": "off"}, {"autoDeploy": False}, {"x": 1}])
 async def test_a_wrong_patch_is_refused(body: dict[str, object]) -> None:
     async with running_rig() as rig:
-        assert (await rig.api.patch(f"/services/{BACKEND}", json=body)).status_code == 400
+        assert (await rig.api.request("PATCH", f"/services/{BACKEND}", json=body)).status_code == 400
 
 
 async def test_env_vars_come_twenty_a_page_and_there_are_more() -> None:

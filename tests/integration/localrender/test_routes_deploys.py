@@ -89,7 +89,7 @@ async def test_deploy_only_ships_the_last_build_with_the_env_vars_of_now() -> No
 
 async def test_a_suspended_service_refuses_a_deploy_with_409() -> None:
     async with running_rig() as rig:
-        await rig.admin.patch(f"/services/{BACKEND}", json={"suspended": True})
+        await rig.admin.request("PATCH", f"/services/{BACKEND}", json={"suspended": True})
 
         answer = await rig.deploy(1)
 
@@ -118,7 +118,7 @@ async def test_a_cancel_answers_the_deploy_and_a_second_one_400() -> None:
 async def test_a_rollback_answers_201_with_a_new_deploy_and_keeps_configuration_and_autodeploy() -> None:
     async with running_rig() as rig:
         first = rig.backend.deploys[0].id
-        await rig.admin.patch(f"/services/{BACKEND}", json={"auto_deploy": True})
+        await rig.admin.request("PATCH", f"/services/{BACKEND}", json={"auto_deploy": True})
         await rig.api.put(f"/services/{BACKEND}/env-vars/LOG_LEVEL", json={"value": "debug"})
         await rig.deploy(1)
         await rig.pass_seconds(55)
@@ -136,7 +136,7 @@ async def test_a_rollback_answers_201_with_a_new_deploy_and_keeps_configuration_
 
 async def test_a_rollback_to_an_expired_artifact_is_refused() -> None:
     async with running_rig() as rig:
-        await rig.admin.patch("/options", json={"retention": 1})
+        await rig.admin.request("PATCH", "/options", json={"retention": 1})
         await rig.deploy(1)
         await rig.pass_seconds(55)
 
@@ -201,7 +201,7 @@ async def test_a_shuffled_list_has_the_same_deploys_in_another_order() -> None:
         for _ in range(8):
             await rig.deploy(1)
         ordered = [str(one["id"]) for one in await rig.deploys()]
-        await rig.admin.patch("/options", json={"shuffle": True})
+        await rig.admin.request("PATCH", "/options", json={"shuffle": True})
 
         shuffled = [str(one["id"]) for one in await rig.deploys()]
 

@@ -74,4 +74,5 @@ def test_urls_are_told_from_paths(text: str, is_one: bool) -> None:
 
 
 def test_users_and_passwords_of_urls_are_masked() -> None:
+    assert masked_url("https://u:p@ss@h/a") == "https://***@h/a"
     assert masked_url("see https://u:p@h/a and ssh://git@h/b") == "see https://***@h/a and ssh://***@h/b"

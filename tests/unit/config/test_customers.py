@@ -197,3 +197,40 @@ def test_the_main_branch_is_for_demo_customers_only(tmp_path: Path) -> None:
     fleet = make_fleet(tmp_path, {CUSTOMERS: put("customers/2/deployment_source", "main_branch")})
 
     assert [one.path for one in fleet.warnings] == ["customers[2].deployment_source"]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned_of"),
+    [
+        ("${ACME_DATABASE_URL}", False),
+        ("postgres://acme:${PASSWORD}@db/acme", False),
+        ("postgres://acme:hunter2@${HOST}/acme", True),
+        ("postgres://db/acme", True),
+        ("", False),
+    ],
+)
+def test_a_database_url_that_is_more_than_placeholders_is_warned_of(
+    tmp_path: Path, url: str, is_warned_of: bool
+) -> None:
+    fleet = make_fleet(
+        tmp_path, {RENDER: put(f"{MAPPING}/acme-corp/database_url", url), CUSTOMERS: drop("customers/2/database_url")}
+    )
+
+    assert bool(fleet.warnings) is is_warned_of
+
+
+def test_a_held_customer_without_a_window_does_not_stop_the_others(tmp_path: Path) -> None:
+    change = both(put("customers/2/deployment_policy", "enterprise"), drop("customers/2/maintenance_window"))
+
+    assert held(make_fleet(tmp_path, {CUSTOMERS: change})) == {"acme-corp": "SW105"}
+
+
+def test_an_unknown_key_that_looks_like_a_secret_is_to_be_removed(tmp_path: Path) -> None:
+    fleet = make_fleet(tmp_path, {RENDER: put("render_configuration/api_key", "rnd_hunter2")})
+
+    assert "revoke" in fleet.warnings[0].message
+    assert "hunter2" not in str(fleet.warnings[0])
+
+
+def test_a_name_with_control_characters_is_refused(tmp_path: Path) -> None:
+    assert list(problems_of(tmp_path, {CUSTOMERS: put("customers/2/name", "acme\x1b[31m")})) == ["customers[2].name"]

@@ -6,7 +6,7 @@ import pytest
 
 from securewatch.config.settings import Settings, load_settings, program_environment
 from securewatch.core.errors import ConfigError
-from tests.unit.config.given import make_files
+from tests.unit.config.given import RENDER, make_files, put
 
 LOCAL = "http://127.0.0.1:8000/v1"
 
@@ -33,7 +33,7 @@ def test_with_nothing_given_the_defaults_hold(tmp_path: Path) -> None:
     assert (found.repo, found.clock_file) == (str(tmp_path), None)
     assert (found.http_timeout_seconds, found.grace_seconds) == (10, 300)
     assert found.actor
-    assert set(found.origins.values()) == {"default"}
+    assert set(found.origins.values()) == {"default", RENDER}
 
 
 def test_the_state_lies_beside_the_folder_that_is_found_upwards(tmp_path: Path) -> None:
@@ -149,11 +149,30 @@ def test_a_clock_file_is_refused_unless_render_is_on_this_machine(tmp_path: Path
 
 
 def test_the_files_endpoint_counts_only_where_nobody_gave_a_host(tmp_path: Path) -> None:
-    endpoint = "https://render.example/v1"
+    make_files(tmp_path, {RENDER: put("render_configuration/api_endpoint", "https://render.example/v1/")})
+    found, given = settings_of(tmp_path), settings_of(tmp_path, {"RENDER_HOST": LOCAL})
 
-    assert settings_of(tmp_path).host_for(endpoint) == endpoint
-    assert settings_of(tmp_path).host_for(None) == "https://api.render.com/v1"
-    assert settings_of(tmp_path, {"RENDER_HOST": LOCAL}).host_for(endpoint) == LOCAL
+    assert (found.render_host, found.origins["render_host"]) == ("https://render.example/v1", RENDER)
+    assert (given.render_host, given.origins["render_host"]) == (LOCAL, "env")
+
+
+@pytest.mark.parametrize("value", [None, 7, "https://user:pass@render.example/v1"])
+def test_an_unusable_endpoint_of_the_files_is_left_to_the_check_of_the_files(tmp_path: Path, value: object) -> None:
+    make_files(tmp_path, {RENDER: put("render_configuration/api_endpoint", value)})
+
+    assert settings_of(tmp_path).render_host == "https://api.render.com/v1"
+
+
+def test_the_env_file_may_name_the_config_folder(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    config = make_files(tmp_path / "elsewhere")
+    (tmp_path / ".env").write_text("SECUREWATCH_CONFIG_DIR=elsewhere/config\n")
+
+    found = settings_of(tmp_path)
+
+    assert (found.config_dir, found.state_dir) == (config, tmp_path / "elsewhere/.securewatch")
+    assert found.origins["config_dir"] == ".env"
 
 
 def test_a_customers_secret_is_found_by_slug_and_key(tmp_path: Path) -> None:

@@ -163,6 +163,22 @@ async def test_under_override_a_newcomer_cancels_the_running_one() -> None:
         assert rig.host.serving[BACKEND][0] == rig.host.tags["v1.2.0"].id
 
 
+async def test_under_override_a_newcomer_waits_for_a_switch_that_has_begun() -> None:
+    async with running_rig(Options(policy=Policy.OVERRIDE)) as rig:
+        old = order(rig, 1)
+        await rig.pass_seconds(54)
+        rig.clock.advance(1)
+        rig.platform.advance()
+        switching = old.switching
+
+        new = order(rig, 2)
+        before = new.status
+        await rig.platform.settle()
+
+        assert (switching, before) == (True, Status.CREATED)
+        assert (old.status, new.status) == (Status.LIVE, Status.BUILD)
+
+
 async def test_a_deploy_that_has_ended_cannot_be_canceled() -> None:
     async with running_rig() as rig:
         with pytest.raises(CannotCancel):

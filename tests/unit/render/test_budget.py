@@ -147,15 +147,16 @@ async def test_headers_that_lag_behind_our_own_count_give_nothing_back() -> None
     assert await spendable(budget, SMALL, Priority.ROLLBACK) == 2
 
 
-async def test_an_answer_of_the_window_before_does_not_count_in_this_one() -> None:
+async def test_an_answer_of_the_window_before_changes_nothing_in_this_one() -> None:
     clock = ManualClock(START + timedelta(seconds=59))
     budget = budget_at(clock)
     await spend(budget, SMALL, 1)
     clock.advance(2)
+    await spend(budget, SMALL, 4)
 
     budget.learn(SMALL, limit=10, remaining=0, reset=0)
 
-    assert await spendable(budget, SMALL, Priority.ROLLBACK) == 10
+    assert await spendable(budget, SMALL, Priority.ROLLBACK) == 6
 
 
 async def test_the_windows_follow_renders_clock_where_it_is_another() -> None:

@@ -51,6 +51,8 @@ def check_file(raw: RawFile, model: type[FileT]) -> CheckedFile[FileT]:
     warnings = []
     for path, key, near, is_refused in _unknown_keys(model, raw.data, ""):
         meant = f"did you mean {near}?" if near else "it is kept and not used"
+        if SECRET_NAMES.search(key):
+            meant = "it looks like a secret and is not used: remove it here, and revoke it"
         if is_refused:
             problems.append(Problem(raw.name, path, f"the unknown key {key!r}", f"{near}, which it resembles"))
         else:

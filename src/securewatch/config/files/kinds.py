@@ -134,6 +134,12 @@ def _positive_duration(text: str) -> timedelta:
     return duration
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(NAME_ACCEPTED)
+    return text
+
+
 def _phase_word(text: str) -> str:
     if text not in PHASE_WORDS:
         raise ValueError(PHASE_ACCEPTED)
@@ -186,11 +192,13 @@ PHASE_ACCEPTED = "one of demo, startup, standard, enterprise (or a phase's long 
 INSTANT_ACCEPTED = "an ISO 8601 instant with its offset, such as 2026-12-23T00:00:00+00:00"
 BUDGET_ACCEPTED = "a number of customers, 0 or more, or a share such as 10_percent"
 POSITIVE_DURATION_ACCEPTED = f"{quantity.DURATION_ACCEPTED}, above 0"
-NAME_ACCEPTED = "a text that is not blank"
+NAME_ACCEPTED = "a printable text that is not blank"
 
+SAMPLES_MIN = 20
+"""Fewer samples cannot show an error rate of 5 % (design: behaviour, before, during and after one deploy)."""
 _DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?_(second|minute|hour|day)s?(_after_release)?$"
 
-Name = Annotated[str, _text(str, NAME_ACCEPTED), _schema(NAME_ACCEPTED, minLength=1)]
+Name = Annotated[str, _text(_printable, NAME_ACCEPTED), _schema(NAME_ACCEPTED, minLength=1)]
 Identifier = Annotated[str, _text(_identifier, IDENTIFIER_ACCEPTED), _schema(IDENTIFIER_ACCEPTED)]
 Duration = Annotated[
     timedelta,
@@ -231,4 +239,5 @@ Texts = Annotated[
     PlainValidator(_texts),
     WithJsonSchema({"type": ["array", "string", "object"], "items": {"type": "string"}}),
 ]
+SampleCount = Annotated[StrictInt, _at_least(SAMPLES_MIN), WithJsonSchema({"type": "integer", "minimum": SAMPLES_MIN})]
 PositiveCount = Annotated[StrictInt, _at_least(1), WithJsonSchema({"type": "integer", "minimum": 1})]

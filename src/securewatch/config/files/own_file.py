@@ -16,6 +16,7 @@ from securewatch.config.files.kinds import (
     PhaseWord,
     PositiveCount,
     PositiveDuration,
+    SampleCount,
     refusal,
 )
 from securewatch.config.files.render_file import PolicyWord
@@ -74,7 +75,7 @@ class Probe(FileModel):
     verification_interval: Annotated[PositiveDuration | None, GIVEN] = Field(
         None, description="Between samples of the verification. Default: 5_seconds."
     )
-    verification_samples: Annotated[PositiveCount | None, GIVEN] = Field(
+    verification_samples: Annotated[SampleCount | None, GIVEN] = Field(
         None, description="Samples a verification needs. Default: 20."
     )
     baseline_samples: Annotated[PositiveCount | None, GIVEN] = Field(

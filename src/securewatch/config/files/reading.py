@@ -49,6 +49,7 @@ def read_raw(folder: Path, name: str, *, is_required: bool) -> RawFile:
 def _parse(shown: str, text: str) -> RawFile:
     try:
         data = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        repeated = tuple(_repeated(data, ""))
     except json.JSONDecodeError as error:
         return _broken(shown, f"line {error.lineno}, column {error.colno}", f"broken JSON: {error.msg}")
     except ValueError as error:
@@ -57,9 +58,7 @@ def _parse(shown: str, text: str) -> RawFile:
         return _broken(shown, "the file", "broken JSON: nested too deeply")
     if not isinstance(data, dict):
         return _unusable(shown, f"{kind_of(data)} at the top")
-    problems = tuple(
-        Problem(shown, path, "the same key twice", "each key once in an object") for path in _repeated(data, "")
-    )
+    problems = tuple(Problem(shown, path, "the same key twice", "each key once in an object") for path in repeated)
     return RawFile(shown, data, problems)
 
 
