@@ -43,9 +43,11 @@ def no_content(status: int) -> Response:
 async def body_of(request: Request) -> object:
     """The JSON body. Raises APIError 400 where it is none."""
     try:
-        return json.loads(await request.body())
-    except ValueError as error:
+        body = json.loads(await request.body())
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text that could be answered
+    except (ValueError, RecursionError) as error:
         raise APIError(400, "invalid JSON") from error
+    return body
 
 
 async def object_of(request: Request, required: Sequence[str] = ()) -> dict[str, object]:

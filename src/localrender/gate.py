@@ -185,7 +185,7 @@ def body_keys(body: bytes) -> tuple[str, ...]:
     """The keys of a JSON object in order, or of an array the `key` of each element; never a value."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     if isinstance(value, dict):
         return tuple(value)

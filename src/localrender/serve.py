@@ -101,16 +101,28 @@ async def serve(wanted: Wanted, ready: Callable[[Running], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    running = loop.create_task(_run(wanted, ready))
+    serving_all = loop.create_task(_run(wanted, ready))
     stopping = loop.create_task(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving_all, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    running.cancel()
+    serving_all.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await running
+        await serving_all
 
 
 async def _run(wanted: Wanted, ready: Callable[[Running], None]) -> None:
+    async with running(wanted) as found:
+        ready(found)
+        await asyncio.get_running_loop().create_future()
+
+
+@contextlib.asynccontextmanager
+async def running(wanted: Wanted) -> AsyncIterator[Running]:
+    """A platform that answers while the block runs; at its end every child is ended and what was temporary removed.
+
+    Raises:
+        What `serve` raises.
+    """
     async with contextlib.AsyncExitStack() as stack:
         data = wanted.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localrender-")))
         data.mkdir(parents=True, exist_ok=True)
@@ -126,9 +138,8 @@ async def _run(wanted: Wanted, ready: Callable[[Running], None]) -> None:
         platform = Platform(host, clock, world, wanted.options)
         stack.push_async_callback(platform.close)
         await platform.start()
-        async with serving(create_app(platform), wanted.port) as origin:
-            ready(Running(f"{origin}/v1", key, repo, clock_file, _config_folder(wanted, data)))
-            await asyncio.get_running_loop().create_future()
+        origin = await stack.enter_async_context(serving(create_app(platform), wanted.port))
+        yield Running(f"{origin}/v1", key, repo, clock_file, _config_folder(wanted, data))
 
 
 @contextlib.asynccontextmanager

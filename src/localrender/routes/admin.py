@@ -73,11 +73,10 @@ async def reset(request: Request) -> Response:
 
 
 @router.get("/journal")
-async def show_journal(request: Request) -> Response:
+async def show_journal(request: Request, since: int = 0) -> Response:
     """Every request under /v1 since the last reset, oldest first; `?since=N` gives those after number N."""
-    since = request.query_params.get("since", "0")
     lines = platform_of(request).journal.lines
-    return answer([one.as_json() for one in lines if one.number > int(since)])
+    return answer([one.as_json() for one in lines if one.number > since])
 
 
 @router.get("/state")

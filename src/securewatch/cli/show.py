@@ -151,7 +151,7 @@ def _outcome(status: CustomerStatus) -> str:
         return f"{status.version or 'what was live'} was taken back to {back}{why}"
     if status.kind is RunKind.ENV:
         return f"env vars for {status.version}: {word if word != 'live' else 'written'}"
-    return f"{status.version} {word}"
+    return f"{status.version} is planned and waits" if word == "waiting" else f"{status.version} {word}"
 
 
 def explain_lines(status: CustomerStatus, now: datetime, zone: str | None) -> list[str]:

@@ -43,12 +43,13 @@ async def follow(deps: Deps, run: Run, options: FollowOptions, watcher: Watcher)
     lock = deps.lock
     try:
         while True:
-            if lock.try_acquire(f"securewatch {run.kind} of {run.slug}", since=deps.clock.now()):
-                return await _carry_on(deps, run, options, watcher)
             status = await load_status(deps, run.id)
             watcher(status, None)
             if (code := exit_code_of(status, options)) is not None:
-                return Followed(status, code, watch_stops=False)
+                stops = status.run.stage is Stage.WATCHING and lock.holder() is None
+                return Followed(status, code, watch_stops=stops)
+            if lock.try_acquire(f"securewatch {run.kind} of {run.slug}", since=deps.clock.now()):
+                return await _carry_on(deps, run, options, watcher)
             await pause_real_seconds(RETRY_LOCK_SECONDS)
     finally:
         lock.release()

@@ -178,3 +178,9 @@ async def test_a_service_that_is_nobodys_stands_beside_the_customers() -> None:
 
         assert "imagePath" in service
         assert "repo" not in service
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"value":"\\ud800"}', b"\xff", b"[" * 100_000], ids=range(5))
+async def test_what_is_no_json_is_refused(content: bytes) -> None:
+    async with running_rig() as rig:
+        assert (await rig.api.put(f"{ENV}/LOG_LEVEL", content=content)).status_code == 400

@@ -265,13 +265,14 @@ def test_a_secret_in_a_problem_is_never_shown(tmp_path: Path) -> None:
                 put("environment_variable_templates/backend_env_vars/JWT_SECRET", {"value": canary}),
                 put("render_configuration/api_endpoint", f"https://u:{canary}@host/v1"),
                 put("rollback_procedures/automatic_triger", canary),
+                put("environment_variable_templates/frontend_env_vars", canary),
             )
         },
     )
 
     error = refusal_of(config)
 
-    assert len(error.problems) == 5
+    assert len(error.problems) == 6
     assert canary not in f"{error}{error.why}{error.fix}{error.problems}"
 
 
