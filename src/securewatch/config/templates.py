@@ -1,10 +1,8 @@
 """Env-var templates: pure expansion of `${...}`. What stays unknown is reported, so that it is never sent anywhere."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from securewatch.core.errors import ConfigError
 
 KNOWN_PLACEHOLDERS = ("DEPLOYMENT_VERSION", "CUSTOMER_SLUG", "RENDER_SERVICE_ID", "DEPLOYMENT_PHASE")
 """What the tool itself knows (reference: config format, placeholders); all others stand for somebody's secret."""
@@ -13,9 +11,6 @@ RELEASE_PLACEHOLDERS = ("DEPLOYMENT_VERSION", "DEPLOYMENT_PHASE")
 """A template with one of these changes with each release, so a deploy writes its key (design: behaviour, env vars)."""
 
 SECRET_PREFIX = "SECUREWATCH_SECRET_"  # noqa: S105 (a prefix of names, not a secret)
-SecretOf = Callable[[str], str | None]
-"""The customer's secret for the key of an env var, if somebody gave it."""
-
 _PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -47,24 +42,6 @@ def expand(template: str, values: Mapping[str, str]) -> Expanded:
         return Expanded(None, unknown)
     text = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
     return Expanded(None, ("${",)) if "${" in text else Expanded(text)
-
-
-def fill_in(key: str, template: str, values: Mapping[str, str], *, slug: str, secret: SecretOf) -> str:
-    """The value of an env var: its template filled in, else the customer's secret for the key.
-
-    Raises ConfigError (SW106) where a placeholder is unknown and nobody gave the secret.
-    """
-    expanded = expand(template, values)
-    text = secret(key) if expanded.text is None else expanded.text
-    if text is None or "${" in text:
-        names = ", ".join(f"${{{name}}}" for name in expanded.unknown if name != "${") or "a closing brace"
-        raise ConfigError(
-            "SW106",
-            f"{slug}: {key} cannot be filled in",
-            why=f"its template needs {names}, which this tool does not have",
-            fix=f"set it in Render's dashboard, or give {secret_variable(slug, key)}",
-        )
-    return text
 
 
 def is_release_template(template: str) -> bool:

@@ -154,7 +154,7 @@ class Ledger:
         """Render certainly did not get the request: arm it again, up to a bound; what was sent before stays as it is."""
         if effect.state.was_sent:
             return
-        if effect.seq >= TRIES_MAX:
+        if effect.seq >= TRIES_MAX and not isinstance(error, RateLimited):
             reason = f"given up after {effect.seq} tries: {error.what}"
             await self._record(effect, Outcome(OutcomeKind.NEEDS_HUMAN, code=error.code, reason=reason))
             return

@@ -42,6 +42,8 @@ from securewatch.deploy.steps import (
 from securewatch.health.verdict import Health, judge
 
 ARTIFACT_GONE = "SW306"
+CUSTOMER_REQUEST = "customer request"
+"""The trigger of a rollback that a person asked for; it is no failure."""
 BY_RENDER, BY_BUILD, NOTHING = "render", "build", "none"
 
 
@@ -58,7 +60,7 @@ def good_from(data: Mapping[str, Any]) -> GoodDeploy:
 
 def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str) -> Decision:
     """Begin the way back. A deploy forced onto an unhealthy customer is held instead: there is no good state to go to."""
-    by_person = trigger == "customer request"
+    by_person = trigger == CUSTOMER_REQUEST
     if not view.run.baseline_healthy and not by_person:
         return moved(view.run, Stage.HELD, now, code=code, trigger=trigger, detail=detail)
     return moved(view.run, Stage.STOPPING, now, code=code, trigger=trigger, detail=detail, burst_since=None)
@@ -110,13 +112,17 @@ def decide_rolling_back(view: View, now: datetime) -> Decision:
         decision = _back_one(view, service, now)
         if decision is not None:
             return decision
-    if any(one.back_deploy_id for one in view.run.progress):
-        return moved(view.run, Stage.RECHECKING, now)
-    if view.run.went_live or view.run.kind is RunKind.ROLLBACK:
-        return moved(view.run, Stage.ROLLED_BACK, now)
-    if view.run.trigger == "customer request":
-        return moved(view.run, Stage.ROLLED_BACK, now)
-    return moved(view.run, Stage.FAILED, now)
+    run = replace(view.run, detail="; ".join(filter(None, (view.run.detail, *_left(view)))))
+    if any(one.back_deploy_id for one in run.progress):
+        return moved(run, Stage.RECHECKING, now)
+    is_back = run.went_live or run.kind is RunKind.ROLLBACK or run.trigger == CUSTOMER_REQUEST
+    return moved(run, Stage.ROLLED_BACK if is_back else Stage.FAILED, now)
+
+
+def _left(view: View) -> tuple[str, ...]:
+    """Why env vars were left as they are, to be told to the operator (S11)."""
+    restored = (one for one in view.effects.values() if one.kind is EffectKind.RESTORE_ENV)
+    return tuple(one.reason for one in restored if one.result.get("left"))
 
 
 def _back_one(view: View, service: ServicePlan, now: datetime) -> Decision | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from securewatch.config.fleet import Customer, Fleet, Phase
-from securewatch.config.templates import expand, is_release_template, placeholders
+from securewatch.config.templates import expand, is_release_template, placeholders, secret_variable
 from securewatch.deploy.facts import Expected, Finding, ServiceFacts
 from securewatch.deploy.model import (
     Criteria,
@@ -26,6 +26,8 @@ from securewatch.deploy.model import (
 from securewatch.health.verdict import Thresholds
 
 PLAN_FORMAT = 1
+DATABASE_URL = "DATABASE_URL"
+"""The one key that no deploy writes, whatever its template says (S2)."""
 APPROVAL_EXPIRES_SECONDS = 30 * 86400.0
 """How long an approval of a direct deploy holds where the files say nothing; it has no phase that could end."""
 _UNHASHED_SERVICE = ("live_deploy_id", "live_commit", "drift")
@@ -89,15 +91,14 @@ def plan_env(
     findings: list[Finding] = []
     for key, template in templates.items():
         current = facts.env.get(key)
-        wanted = _wanted(template, known, secret(key))
+        wanted = _wanted(template, known, secret(key)) if key != DATABASE_URL else current
         if wanted is None:
             if current is None:
-                findings.append(_missing_secret(key, template))
+                findings.append(_missing_secret(key, template, known["CUSTOMER_SLUG"]))
             continue
         if wanted == current:
             continue
-        writes = current is None or is_release_template(template) or (write_all and key != "DATABASE_URL")
-        if writes:
+        if current is None or is_release_template(template) or write_all:
             changes[key] = wanted
         else:
             drift.append(Drift(key))
@@ -112,13 +113,11 @@ def _wanted(template: str, known: Mapping[str, str], secret: str | None) -> str 
     return secret
 
 
-def _missing_secret(key: str, template: str) -> Finding:
+def _missing_secret(key: str, template: str, slug: str) -> Finding:
     names = ", ".join(f"${{{name}}}" for name in placeholders(template))
-    return Finding(
-        "SW106",
-        f"{key} is missing on Render, and its template needs {names}, which this tool does not have",
-        f"set it in Render's dashboard, or give SECUREWATCH_SECRET_<SLUG>_{key}",
-    )
+    needs = f"its template needs {names}, which this tool does not have" if names else "this tool never writes it"
+    other = "" if key == DATABASE_URL else f", or give {secret_variable(slug, key)}"
+    return Finding("SW106", f"{key} is missing on Render, and {needs}", f"set it in Render's dashboard{other}")
 
 
 def with_fingerprints(env: EnvPlan, facts: ServiceFacts, fingerprint: Fingerprint) -> EnvPlan:

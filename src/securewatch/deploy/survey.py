@@ -5,8 +5,8 @@ from securewatch.deploy.facts import Expected, Finding, LiveDeploy, ServiceFacts
 from securewatch.render import custom_domains, deploys, env_vars, services
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
-from securewatch.render.errors import ServiceMissing
-from securewatch.render.models import Deploy, DeployStatus
+from securewatch.render.errors import RequestRejected, ServiceMissing
+from securewatch.render.models import CustomDomain, Deploy, DeployStatus
 
 
 async def fetch_facts(
@@ -26,7 +26,7 @@ async def fetch_facts(
             f"correct the {expected.kind}_service_id in config/render-deployment.json",
         )
     found = await deploys.fetch_deploys(client, service_id, priority=priority)
-    domains = await custom_domains.fetch_custom_domains(client, service_id, priority=priority)
+    domains = await _fetch_domains(client, service_id, priority)
     variables = await env_vars.fetch_env_vars(client, service_id, priority=priority) if with_env else []
     return ServiceFacts(
         kind=expected.kind,
@@ -44,6 +44,14 @@ async def fetch_facts(
         unverified_domains=tuple(one.name for one in domains if not one.is_verified),
         env={one.key: one.value.get_secret_value() for one in variables},
     )
+
+
+async def _fetch_domains(client: RenderClient, service_id: ServiceID, priority: Priority) -> list[CustomDomain]:
+    """The custom domains; none where Render does not give them out, since they are only reported and never a gate."""
+    try:
+        return await custom_domains.fetch_custom_domains(client, service_id, priority=priority)
+    except (ServiceMissing, RequestRejected):
+        return []
 
 
 def live_of(found: list[Deploy]) -> LiveDeploy | None:

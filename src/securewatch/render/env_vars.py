@@ -4,7 +4,7 @@ from securewatch.core.ids import ServiceID
 from securewatch.render.answers import Answer
 from securewatch.render.budget import Priority
 from securewatch.render.client import Guard, RenderClient
-from securewatch.render.errors import PlaceholderLeft, ServiceMissing
+from securewatch.render.errors import PlaceholderLeft, RequestRejected, ServiceMissing
 from securewatch.render.models import EnvVar, decode
 from securewatch.render.paths import path_to, path_to_env_var
 
@@ -18,14 +18,14 @@ async def fetch_env_vars(client: RenderClient, service_id: ServiceID, *, priorit
 async def fetch_env_var(client: RenderClient, service_id: ServiceID, key: str, *, priority: Priority) -> EnvVar | None:
     """One env var; None where the service has none of that name. Raises ServiceMissing where there is no service.
 
-    Render answers 404 for both; only a read of the service itself tells which.
+    A missing key and a missing service are both 404, so "none" is believed only of the whole list.
     """
     path = path_to_env_var(service_id, key)
     try:
         return decode(EnvVar, await client.get(path, priority=priority), f"GET {path}")
-    except ServiceMissing:
-        await client.get(path_to("services", service_id), priority=priority)
-        return None
+    except (ServiceMissing, RequestRejected):
+        found = await fetch_env_vars(client, service_id, priority=priority)
+        return next((one for one in found if one.key == key), None)
 
 
 async def put_env_var(  # noqa: PLR0913 - an address, a value, and how to send it

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from securewatch.config.templates import expand, fill_in, is_release_template, placeholders
+from securewatch.config.templates import expand, is_release_template, placeholders, secret_variable
 from securewatch.core.errors import ConfigError
 
 VALUES = {"DEPLOYMENT_VERSION": "v1.1.0", "CUSTOMER_SLUG": "acme-corp"}
@@ -57,23 +57,5 @@ def test_only_templates_with_the_version_or_phase_change_with_a_release(template
     assert is_release_template(template) is is_release
 
 
-def test_a_missing_secret_is_asked_for_by_its_variable() -> None:
-    with pytest.raises(ConfigError) as caught:
-        fill_in("JWT_SECRET", "${CUSTOMER_JWT_SECRET}", VALUES, slug="acme-corp", secret=lambda _: None)
-
-    assert caught.value.code == "SW106"
-    assert "${CUSTOMER_JWT_SECRET}" in caught.value.why
-    assert "SECUREWATCH_SECRET_ACME_CORP_JWT_SECRET" in caught.value.fix
-
-
-def test_a_given_secret_stands_for_the_whole_value() -> None:
-    filled = fill_in("JWT_SECRET", "${CUSTOMER_JWT_SECRET}", VALUES, slug="acme-corp", secret=lambda key: f"s-{key}")
-
-    assert filled == "s-JWT_SECRET"
-
-
-def test_a_secret_with_a_placeholder_is_refused_and_not_shown() -> None:
-    with pytest.raises(ConfigError) as caught:
-        fill_in("JWT_SECRET", "${X}", VALUES, slug="acme-corp", secret=lambda _: "hunter2${Y}")
-
-    assert "hunter2" not in f"{caught.value}{caught.value.why}{caught.value.fix}"
+def test_a_customers_secret_has_a_variable_of_its_own() -> None:
+    assert secret_variable("acme-corp", "JWT_SECRET") == "SECUREWATCH_SECRET_ACME_CORP_JWT_SECRET"

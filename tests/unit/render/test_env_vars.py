@@ -35,7 +35,7 @@ async def test_env_vars_beyond_the_first_page_are_read_too() -> None:
 async def test_a_key_that_the_service_lacks_is_none() -> None:
     answers = [
         exchange("GET", f"{VARS}/KEY", 404, {"message": "not found"}),
-        exchange("GET", "/services/srv-1", body={"id": "srv-1"}),
+        exchange("GET", VARS, body=[{"envVar": {"key": "OTHER", "value": "v"}, "cursor": "c"}]),
     ]
     client, transport = replaying(answers)
 
@@ -44,11 +44,24 @@ async def test_a_key_that_the_service_lacks_is_none() -> None:
 
 
 async def test_a_service_that_is_gone_is_not_taken_for_a_key_that_is() -> None:
-    answers = [exchange("GET", f"{VARS}/KEY", 404), exchange("GET", "/services/srv-1", 404)]
+    answers = [exchange("GET", f"{VARS}/KEY", 404), exchange("GET", VARS, 404)]
     client, _ = replaying(answers)
 
     with pytest.raises(ServiceMissing):
         await env_vars.fetch_env_var(client, SERVICE, "KEY", priority=Priority.DEPLOY)
+
+
+async def test_a_platform_that_cannot_give_one_key_is_asked_for_the_list() -> None:
+    answers = [
+        exchange("GET", f"{VARS}/KEY", 404),
+        exchange("GET", VARS, body=[{"envVar": {"key": "KEY", "value": "v"}, "cursor": "c"}]),
+    ]
+    client, _ = replaying(answers)
+
+    found = await env_vars.fetch_env_var(client, SERVICE, "KEY", priority=Priority.DEPLOY)
+
+    assert found is not None
+    assert found.value.get_secret_value() == "v"
 
 
 async def test_one_key_is_read() -> None:
