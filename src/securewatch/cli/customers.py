@@ -47,9 +47,21 @@ def show(context: typer.Context, slug: options.Slug) -> None:
 
     securewatch customer show acme-corp
     """
-    from securewatch.cli.deploys import why
+    from securewatch.cli.data import card_data, print_json
+    from securewatch.cli.show import card_lines
+    from securewatch.deps import Deps
+    from securewatch.operations.history import show_customer
 
-    why(context, slug)
+    session = session_of(context)
+
+    async def work(deps: Deps) -> None:
+        card = await show_customer(deps, slug)
+        if session.is_json:
+            print_json(card_data(card))
+        else:
+            print("\n".join(card_lines(card, deps.clock.now())))
+
+    session.run(work)
 
 
 @app.command()

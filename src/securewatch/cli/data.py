@@ -10,6 +10,7 @@ from typing import Any
 
 from securewatch.core.errors import ExitCode
 from securewatch.operations.health import CustomerHealth
+from securewatch.operations.history import CustomerCard
 from securewatch.operations.plan import Planned
 from securewatch.operations.status import CustomerStatus, ServiceStatus
 
@@ -109,6 +110,12 @@ def plan_data(planned: Planned) -> dict[str, Any]:
         "checks": planned.checks,
         "notes": plan.notes,
     }
+
+
+def card_data(card: CustomerCard) -> dict[str, Any]:
+    """One customer's card; `last` is null where nothing was ever deployed."""
+    data: dict[str, Any] = plain(card)
+    return data | {"last": status_data(card.last) if card.last is not None else None}
 
 
 def health_data(health: CustomerHealth) -> dict[str, Any]:

@@ -112,9 +112,11 @@ async def _screen(deps: Deps, session: Session) -> LiveRegion | PlainLines | _Si
 def _sum_up(deps: Deps, session: Session, followed: Followed) -> None:
     status, code = followed.status, followed.exit_code
     if session.is_json:
-        print_json(status_data(status, code) | {"watch_stops": followed.watch_stops})
+        print_json(status_data(status, code) | {"watch_stops": followed.watch_stops, "audit": followed.head})
     else:
-        _tell(session, ["", *summary_lines(status, code), waiting_line(status, deps.clock.now())])
+        audit = f"  audit log {followed.head.count}:{followed.head.mac}" if followed.head else ""
+        waiting = waiting_line(status, deps.clock.now())
+        _tell(session, ["", *summary_lines(status, code), audit, *([f"  {waiting}"] if waiting else [])])
     if followed.trouble is not None and code is not ExitCode.DONE:
         say(f"trouble: {followed.trouble.code} {followed.trouble.what}")
     if followed.watch_stops:

@@ -108,20 +108,25 @@ def audit_list(
 
 
 @audit.command("verify")
-def audit_verify(context: typer.Context) -> None:
+def audit_verify(
+    context: typer.Context,
+    head: Annotated[str | None, typer.Option("--head", help="COUNT:HEAD as a summary printed it.")] = None,
+) -> None:
     """Check that no entry was changed, dropped, inserted or cut off.
 
     securewatch audit verify
     """
     from securewatch.cli.data import print_json
+    from securewatch.cli.parse import parse_head
     from securewatch.operations.audits import verify_log
 
     session = session_of(context)
-    report = session.run(verify_log)
+    noted = parse_head(head)
+    report = session.run(lambda deps: verify_log(deps, noted=noted))
     if session.is_json:
         print_json(report)
     else:
-        print(f"the audit log verifies: {report.count} entries, head {report.head_mac[:16] or 'none'}")
+        print(f"the audit log verifies: {report.count} entries, head {report.head_mac or 'none'}")
 
 
 def pause(context: typer.Context, all_: All = False, reason: options.Reason = "") -> None:

@@ -7,6 +7,7 @@ from securewatch.core.errors import UsageError
 if TYPE_CHECKING:
     from securewatch.deploy.model import ServiceKind
     from securewatch.operations.follow import FollowOptions
+    from securewatch.store.head import Head
 
 
 def parse_kinds(text: str) -> "tuple[ServiceKind, ...]":
@@ -41,6 +42,18 @@ def parse_until(text: str, *, waits: bool) -> "FollowOptions":
     if text not in ("verified", "watched"):
         raise _refused("--until", text, "verified or watched")
     return FollowOptions(until_watched=text == "watched", waits_at_gates=waits)
+
+
+def parse_head(text: str | None) -> "Head | None":
+    """A head of the audit log as a summary prints it: `35:7e37…`."""
+    from securewatch.store.head import Head
+
+    if text is None:
+        return None
+    count, _, mac = text.partition(":")
+    if not count.isdecimal() or not mac:
+        raise _refused("--head", text, "the count, a colon and the head, like 35:7e3799530d1f1058…")
+    return Head(int(count), mac)
 
 
 def _refused(flag: str, text: str, accepted: str) -> UsageError:

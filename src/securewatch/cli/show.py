@@ -10,8 +10,9 @@ from rich.text import Text
 
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
-from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServicePlan
+from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan
 from securewatch.operations.health import CustomerHealth, ServiceHealth
+from securewatch.operations.history import CustomerCard
 from securewatch.operations.plan import Planned
 from securewatch.operations.status import CustomerStatus
 
@@ -171,6 +172,24 @@ def explain_lines(status: CustomerStatus, now: datetime, zone: str | None) -> li
     if not waiting and not status.run.stage.is_terminal:
         lines.append("  it moves when a controller runs: `securewatch serve`, or the same command again")
     return lines
+
+
+def card_lines(card: CustomerCard, now: datetime) -> list[str]:
+    """One customer as a card: files, records, and where its last run stands."""
+    row = card.row
+    gates = [word for word, binds in (("window", card.needs_window), ("approval", card.needs_approval)) if binds]
+    lines = [
+        f"{row.slug} ({row.name})  policy {row.policy}, phase {row.phase}",
+        f"  domain     {card.domain or '-'}",
+        f"  window     {card.window}; a deploy waits for: {' and '.join(gates) or 'nothing'}",
+    ]
+    versions = {ServiceKind.BACKEND: row.backend, ServiceKind.FRONTEND: row.frontend}
+    lines += [f"  {kind:<10} {service}  {versions[kind] or 'not recorded'}" for kind, service in card.services.items()]
+    if row.held:
+        lines.append(f"  held       {row.held}")
+    if card.last is None:
+        return [*lines, "  nothing was ever deployed to it with this tool"]
+    return [*lines, *explain_lines(card.last, now, None)]
 
 
 # --- health -----------------------------------------------------------------------------------------------------------

@@ -66,6 +66,8 @@ class MaintenanceWindow:
         return self.day == "any" and self.start is None
 
     def __str__(self) -> str:
+        if self.any_time:
+            return "at any time"
         hours = "any time" if self.start_text is None else f"{self.start_text}-{self.end_text}"
         return f"{self.day} {hours} {self.timezone}"
 

@@ -174,7 +174,7 @@ class Controller:
     # --- wait ---------------------------------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
-        """Wait for a finished task, the next instant, or what another process wrote."""
+        """Wait for a finished task, the next instant, or what another process wrote; a follower looks up at intervals."""
         next_at = self._next_at()
         self._skip_idle(next_at)
         now = self._parts.clock.now()
@@ -183,7 +183,8 @@ class Controller:
         try:
             while not waiter.done():
                 await asyncio.wait({waiter}, timeout=LOOK_FOR_CHANGES_SECONDS)
-                if await self._parts.database.changes() != self._seen_changes and not self._tasks:
+                is_news = await self._parts.database.changes() != self._seen_changes and not self._tasks
+                if is_news or self._only_run is not None:
                     return
         finally:
             waiter.cancel()

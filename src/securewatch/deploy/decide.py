@@ -50,7 +50,7 @@ def decide(view: View, now: datetime) -> Decision:
     if human is not None and not run.stage.is_terminal:
         return moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
     if view.rollback_reason is not None and (run.stage.is_forward or run.stage in REOPENS):
-        return back.turn_back(view, now, code="", trigger="customer request", detail=view.rollback_reason)
+        return back.turn_back(view, now, code="", trigger=back.CUSTOMER_REQUEST, detail=view.rollback_reason)
     if run.stage.is_terminal:
         return Decision(run)
     found = _STAGES[run.stage](view, now)

@@ -127,7 +127,9 @@ async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) ->
     if current != ours:
         return Outcome(OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} was changed by somebody else and is left")
     if old is not None and "${" in old:
-        return Outcome(OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} held an unexpanded placeholder and is left")
+        return Outcome(
+            OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} held an unexpanded placeholder and is left"
+        )
     guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
     if old is None:
         answer = await env_vars.delete_env_var(tools.client, service_id, key, priority=Priority.ROLLBACK, guard=guard)

@@ -118,7 +118,11 @@ def decide_watching(view: View, now: datetime) -> Decision:
         return Decision(replace(run, unwatched_seconds=gap), next_at=now)
     end = run.since + timedelta(seconds=rules.monitoring_seconds)
     if now >= end and not _catching_up(view):
-        detail = run.detail if not run.unwatched_seconds else f"unwatched for {run.unwatched_seconds / 60:.0f} min"
+        detail = (
+            run.detail
+            if not run.unwatched_seconds
+            else f"the watch is not complete: nobody watched for {run.unwatched_seconds / 60:.0f} min"
+        )
         return moved(run, Stage.DONE, now, detail=detail)
     kinds = tuple(service.kind for service in view.customer.services)
     looks, next_at = sample_looks(view, kinds, now, interval_seconds=_interval(view, now), since=run.since)

@@ -6,7 +6,7 @@ from securewatch.core.errors import Refused
 from securewatch.deps import Deps
 from securewatch.store import audit
 from securewatch.store.audit import AuditEntry, AuditReport
-from securewatch.store.head import read_head
+from securewatch.store.head import Head, read_head
 
 
 async def list_entries(deps: Deps, *, slug: str | None, run_id: str | None, limit: int) -> Sequence[AuditEntry]:
@@ -18,12 +18,15 @@ async def list_entries(deps: Deps, *, slug: str | None, run_id: str | None, limi
         return await audit.entries(tx, slug=slug, run_id=run_id, limit=limit)
 
 
-async def verify_log(deps: Deps) -> AuditReport:
-    """Check the whole chain. Raises Refused (SW701) with what is wrong where it does not verify."""
+async def verify_log(deps: Deps, *, noted: Head | None = None) -> AuditReport:
+    """Check the whole chain, against a head noted elsewhere where one is given.
+
+    Raises Refused (SW701) with what is wrong where it does not verify.
+    """
     database = await deps.existing_database()
-    head = read_head(deps.settings.state_dir / "audit.head")
+    head = noted or read_head(deps.settings.state_dir / "audit.head")
     if database is None:
-        gone = ("the state database is gone, and audit.head says that it had entries",) if head and head.count else ()
+        gone = ("the state database is gone, and it had entries",) if head and head.count else ()
         report = AuditReport(0, "", gone)
     else:
         async with database.read() as tx:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from securewatch.controller.controller import Controller
 from securewatch.core.errors import ExitCode, SecurewatchError, SignInNeeded
+from securewatch.deploy.back import CUSTOMER_REQUEST
 from securewatch.deploy.model import Run, RunKind, Stage
 from securewatch.deps import Deps
 from securewatch.operations.engine import make_controller, save_rates
 from securewatch.operations.explain import load_status
 from securewatch.operations.status import CustomerStatus
+from securewatch.store.head import Head, read_head
 
 RETRY_LOCK_SECONDS = 1.0
 """Real seconds between two tries of a follower to take the controller lock over."""
@@ -26,11 +28,15 @@ class FollowOptions:
 
 @dataclass(frozen=True)
 class Followed:
-    """Where following ended. `watch_stops` says that the watch goes on only when some controller runs."""
+    """Where following ended. `watch_stops` says that the watch goes on only when some controller runs.
+
+    `head` is the audit log's, to be kept elsewhere: a log that is cut later can be held against it.
+    """
 
     status: CustomerStatus
     exit_code: ExitCode
     watch_stops: bool
+    head: Head | None = None
     trouble: SecurewatchError | None = None
 
 
@@ -47,7 +53,7 @@ async def follow(deps: Deps, run: Run, options: FollowOptions, watcher: Watcher)
             watcher(status, None)
             if (code := exit_code_of(status, options)) is not None:
                 stops = status.run.stage is Stage.WATCHING and lock.holder() is None
-                return Followed(status, code, watch_stops=stops)
+                return Followed(status, code, watch_stops=stops, head=_head(deps))
             if lock.try_acquire(f"securewatch {run.kind} of {run.slug}", since=deps.clock.now()):
                 return await _carry_on(deps, run, options, watcher)
             await pause_real_seconds(RETRY_LOCK_SECONDS)
@@ -74,7 +80,12 @@ async def _carry_on(deps: Deps, run: Run, options: FollowOptions, watcher: Watch
     status = seen[0]
     code = _code(controller, status, options)
     stops = status.run.stage is Stage.WATCHING
-    return Followed(status, code or ExitCode.DONE, watch_stops=stops, trouble=controller.troubles.get(run.id))
+    trouble = controller.troubles.get(run.id)
+    return Followed(status, code or ExitCode.DONE, watch_stops=stops, head=_head(deps), trouble=trouble)
+
+
+def _head(deps: Deps) -> Head | None:
+    return read_head(deps.settings.state_dir / "audit.head")
 
 
 def _code(controller: Controller, status: CustomerStatus, options: FollowOptions) -> ExitCode | None:
@@ -99,7 +110,7 @@ def exit_code_of(status: CustomerStatus, options: FollowOptions) -> ExitCode | N
 
 
 def _of_terminal(run: Run) -> ExitCode:
-    asked = run.kind is RunKind.ROLLBACK or run.trigger == "customer request"
+    asked = run.kind is RunKind.ROLLBACK or run.trigger == CUSTOMER_REQUEST
     codes = {
         Stage.DONE: ExitCode.DONE,
         Stage.ROLLED_BACK: ExitCode.DONE if asked else ExitCode.ROLLED_BACK,

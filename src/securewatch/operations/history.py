@@ -9,8 +9,9 @@ from securewatch.core.ids import ServiceID
 from securewatch.deploy.model import Run, ServiceKind
 from securewatch.deploy.plan import expected_services
 from securewatch.deps import Deps
+from securewatch.operations.explain import load_status
 from securewatch.operations.plan import BOTH
-from securewatch.operations.status import status_word
+from securewatch.operations.status import CustomerStatus, status_word
 from securewatch.render import deploys
 from securewatch.render.budget import Priority
 from securewatch.store import releases, runs
@@ -47,6 +48,19 @@ class CustomerRow:
     status: str
     since: datetime | None
     held: str
+
+
+@dataclass(frozen=True)
+class CustomerCard:
+    """Everything about one customer that needs no look outside; `last` is None where nothing was ever deployed."""
+
+    row: CustomerRow
+    services: Mapping[ServiceKind, str]
+    domain: str
+    window: str
+    needs_window: bool
+    needs_approval: bool
+    last: CustomerStatus | None
 
 
 async def list_deployments(
@@ -109,6 +123,25 @@ async def list_customers(deps: Deps) -> list[CustomerRow]:
             current = {(one.slug, one.service_kind): one for one in await releases.current_releases(tx)}
             latest = await runs.latest_runs(tx)
     return [_row(deps, customer, current, latest.get(slug)) for slug, customer in deps.fleet.customers.items()]
+
+
+async def show_customer(deps: Deps, slug: str) -> CustomerCard:
+    """One customer: what the files say, what the records say it runs, and where its last run stands."""
+    customer = deps.fleet.find_customer(slug)
+    found = await load_runs(deps, customer.slug, limit=1)
+    gates = deps.fleet.gates_of(customer)
+    return CustomerCard(
+        row=next(row for row in await list_customers(deps) if row.slug == customer.slug),
+        services={
+            ServiceKind.BACKEND: customer.backend_service_id,
+            ServiceKind.FRONTEND: customer.frontend_service_id,
+        },
+        domain=customer.custom_domain or "",
+        window=str(customer.window),
+        needs_window=gates.needs_window,
+        needs_approval=gates.needs_approval,
+        last=await load_status(deps, found[0].id) if found else None,
+    )
 
 
 def _row(

@@ -6,6 +6,7 @@ from securewatch.config.fleet import Customer
 from securewatch.controller.load import ROLLBACK
 from securewatch.core.errors import NeedsHuman, NotFound, Refused
 from securewatch.core.ids import ServiceID
+from securewatch.deploy.back import CUSTOMER_REQUEST
 from securewatch.deploy.facts import ServiceFacts, check_service
 from securewatch.deploy.model import EffectState, GoodDeploy, Run, RunKind, ServiceKind, Stage
 from securewatch.deploy.plan import EnvPlan, Planning, Target, expected_services, plan_deploy
@@ -190,7 +191,7 @@ async def _start_named(
         await bind(deps, tx, owner_id)
         await refuse_paused(tx)
         plan = await plans.save_plan(tx, plan, at=deps.clock.now(), actor=deps.settings.actor)
-        run = replace(await new_run(deps, tx, plan, planned), good=tuple(wanted), trigger="customer request")
+        run = replace(await new_run(deps, tx, plan, planned), good=tuple(wanted), trigger=CUSTOMER_REQUEST)
         run = await runs.add_run(tx, run)
         await note(deps, tx, box, run, "rollback.requested", {"to": list(request.to), "reason": request.reason})
     return RollbackStarted(run, note_)
