@@ -6,13 +6,16 @@ from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from securewatch.core.errors import ExitCode
-from securewatch.operations.health import CustomerHealth
-from securewatch.operations.history import CustomerCard
-from securewatch.operations.plan import Planned
-from securewatch.operations.status import CustomerStatus, ServiceStatus
+
+
+if TYPE_CHECKING:
+    from securewatch.operations.health import CustomerHealth
+    from securewatch.operations.history import CustomerCard
+    from securewatch.operations.plan import Planned
+    from securewatch.operations.status import CustomerStatus, ServiceStatus
 
 
 def print_json(data: object) -> None:
@@ -37,7 +40,7 @@ def plain(value: object) -> Any:
     return value
 
 
-def status_data(status: CustomerStatus, code: ExitCode | None = None) -> dict[str, Any]:
+def status_data(status: "CustomerStatus", code: ExitCode | None = None) -> dict[str, Any]:
     """One customer's state; `waiting_on` and `until` are null where it moves by itself."""
     waiting = status.waiting_on
     data = {
@@ -67,7 +70,7 @@ def status_data(status: CustomerStatus, code: ExitCode | None = None) -> dict[st
     return data | ({"exit_code": int(code)} if code is not None else {})
 
 
-def _service_data(service: ServiceStatus) -> dict[str, Any]:
+def _service_data(service: "ServiceStatus") -> dict[str, Any]:
     return {
         "kind": service.kind,
         "service_id": service.service_id,
@@ -80,7 +83,7 @@ def _service_data(service: ServiceStatus) -> dict[str, Any]:
     }
 
 
-def plan_data(planned: Planned) -> dict[str, Any]:
+def plan_data(planned: "Planned") -> dict[str, Any]:
     """A plan and the checks behind it. Env vars are named, never shown."""
     plan, customer = planned.plan, planned.plan.customers[0]
     return {
@@ -112,13 +115,13 @@ def plan_data(planned: Planned) -> dict[str, Any]:
     }
 
 
-def card_data(card: CustomerCard) -> dict[str, Any]:
+def card_data(card: "CustomerCard") -> dict[str, Any]:
     """One customer's card; `last` is null where nothing was ever deployed."""
     data: dict[str, Any] = plain(card)
     return data | {"last": status_data(card.last) if card.last is not None else None}
 
 
-def health_data(health: CustomerHealth) -> dict[str, Any]:
+def health_data(health: "CustomerHealth") -> dict[str, Any]:
     """A customer's health."""
     return {
         "slug": health.slug,

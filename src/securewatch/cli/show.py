@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -11,10 +12,12 @@ from rich.text import Text
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan
-from securewatch.operations.health import CustomerHealth, ServiceHealth
-from securewatch.operations.history import CustomerCard
-from securewatch.operations.plan import Planned
-from securewatch.operations.status import CustomerStatus
+
+if TYPE_CHECKING:
+    from securewatch.operations.health import CustomerHealth, ServiceHealth
+    from securewatch.operations.history import CustomerCard
+    from securewatch.operations.plan import Planned
+    from securewatch.operations.status import CustomerStatus
 
 WIDTH_OFF_TERMINAL = 160
 
@@ -45,7 +48,7 @@ def status_text(word: str) -> Text:
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
-def plan_lines(planned: Planned, now: datetime) -> list[str]:
+def plan_lines(planned: "Planned", now: datetime) -> list[str]:
     """The plan as people read it before anything happens."""
     plan, customer = planned.plan, planned.plan.customers[0]
     lines = [_headline(planned, plan, customer)]
@@ -58,7 +61,7 @@ def plan_lines(planned: Planned, now: datetime) -> list[str]:
     return [*lines, *_rule_lines(plan, customer, now)]
 
 
-def _headline(planned: Planned, plan: Plan, customer: CustomerPlan) -> str:
+def _headline(planned: "Planned", plan: Plan, customer: CustomerPlan) -> str:
     before = planned.from_version or "version not known"
     words = {RunKind.DEPLOY: f"{before} → {plan.version}", RunKind.ENV: f"env vars for {plan.version}"}
     what = words.get(plan.kind, plan.kind.value)
@@ -107,7 +110,7 @@ def window_words(customer: CustomerPlan) -> str:
 # --- states -----------------------------------------------------------------------------------------------------------
 
 
-def waiting_line(status: CustomerStatus, now: datetime, zone: str | None = None) -> str:
+def waiting_line(status: "CustomerStatus", now: datetime, zone: str | None = None) -> str:
     """What it waits for and until when; nothing where it moves by itself."""
     waiting = status.waiting_on
     if waiting is None:
@@ -116,7 +119,7 @@ def waiting_line(status: CustomerStatus, now: datetime, zone: str | None = None)
     return f"waits for: {waiting.what}{until}"
 
 
-def summary_lines(status: CustomerStatus, code: ExitCode) -> list[str]:
+def summary_lines(status: "CustomerStatus", code: ExitCode) -> list[str]:
     """The end of a followed command: how it went, per service and with the response times before and after."""
     lines = [f"{show_status(status.status)}  {status.slug}  {_outcome(status)}"]
     for one in status.services:
@@ -141,7 +144,7 @@ def summary_lines(status: CustomerStatus, code: ExitCode) -> list[str]:
     return lines
 
 
-def _outcome(status: CustomerStatus) -> str:
+def _outcome(status: "CustomerStatus") -> str:
     run = status.run
     word = status.status.value.replace("_", " ")
     if run.stage.value == "watching":
@@ -155,7 +158,7 @@ def _outcome(status: CustomerStatus) -> str:
     return f"{status.version} is planned and waits" if word == "waiting" else f"{status.version} {word}"
 
 
-def explain_lines(status: CustomerStatus, now: datetime, zone: str | None) -> list[str]:
+def explain_lines(status: "CustomerStatus", now: datetime, zone: str | None) -> list[str]:
     """Why a customer stands where it stands."""
     since = show_duration((now - status.run.since).total_seconds())
     lines = [
@@ -174,7 +177,7 @@ def explain_lines(status: CustomerStatus, now: datetime, zone: str | None) -> li
     return lines
 
 
-def card_lines(card: CustomerCard, now: datetime) -> list[str]:
+def card_lines(card: "CustomerCard", now: datetime) -> list[str]:
     """One customer as a card: files, records, and where its last run stands."""
     row = card.row
     gates = [word for word, binds in (("window", card.needs_window), ("approval", card.needs_approval)) if binds]
@@ -195,7 +198,7 @@ def card_lines(card: CustomerCard, now: datetime) -> list[str]:
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
-def show_health(health: CustomerHealth) -> None:
+def show_health(health: "CustomerHealth") -> None:
     """A customer's health as a table."""
     print(f"{health.slug} ({health.name}): {'healthy' if health.is_healthy else 'UNHEALTHY'}")
     headings = ("service", "health", "version", "runs", "database", "median", "p95", "url")
@@ -207,7 +210,7 @@ def show_health(health: CustomerHealth) -> None:
         print(f"  ! {health.split}")
 
 
-def _health_row(one: ServiceHealth) -> tuple[str | Text, ...]:
+def _health_row(one: "ServiceHealth") -> tuple[str | Text, ...]:
     word = Text("✔ healthy", style="green") if one.is_healthy else Text(f"✖ {one.reason}", style="red")
     runs = one.tag or one.live_commit[:12] or "nothing"
     response = one.response

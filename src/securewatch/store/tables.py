@@ -38,7 +38,7 @@ metadata = sa.MetaData()
 
 def _partial(name: str, where: str, *columns: str, unique: bool = False) -> sa.Index:
     clause = sa.text(where)
-    return sa.Index(name, *columns, unique=unique, sqlite_where=clause, postgresql_where=clause)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=clause)
 
 
 meta = sa.Table(
