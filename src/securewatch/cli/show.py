@@ -155,6 +155,9 @@ def _outcome(status: "CustomerStatus") -> str:
         return f"{status.version or 'what was live'} was taken back to {back}{why}"
     if status.kind is RunKind.ENV:
         return f"env vars for {status.version}: {word if word != 'live' else 'written'}"
+    if run.stage.value in ("failed", "refused"):
+        before = status.from_version or "the old version"
+        return f"{status.version} {run.stage.value}; {before} goes on serving, with its env vars"
     return f"{status.version} is planned and waits" if word == "waiting" else f"{status.version} {word}"
 
 

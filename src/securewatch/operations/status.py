@@ -133,18 +133,20 @@ def stage_words(stage: Stage) -> str:
     return _WORDS.get(stage, stage.value.replace("_", " "))
 
 
-def _in_doubt(view: View) -> bool:
-    return any(one.state in (EffectState.IN_DOUBT, EffectState.NEEDS_HUMAN) for one in view.effects.values())
+def _in_doubt(view: View, kind: ServiceKind | None = None) -> bool:
+    doubtful = (EffectState.IN_DOUBT, EffectState.NEEDS_HUMAN)
+    return any(one.state in doubtful and kind in (None, one.service_kind) for one in view.effects.values())
 
 
 def _service(view: View, service: ServicePlan, now: datetime) -> ServiceStatus:
     run, progress = view.run, view.run.of(service.kind)
+    in_doubt = not run.stage.is_terminal and _in_doubt(view, service.kind)
     return ServiceStatus(
         kind=service.kind,
         service_id=service.service_id,
         deploy_id=progress.back_deploy_id or progress.deploy_id,
-        status=_service_word(run, progress),
-        stage=_service_stage(view, service, progress),
+        status=Status.UNKNOWN if in_doubt else _service_word(run, progress),
+        stage="outcome unknown, looking at Render" if in_doubt else _service_stage(view, service, progress),
         seconds=_seconds(progress, now, is_over=run.stage.is_terminal),
         version_note=progress.version_note,
         comparison=progress.comparison,
@@ -155,7 +157,8 @@ def _service_word(run: Run, progress: Progress) -> Status:
     if run.stage is Stage.ROLLED_BACK:
         return Status.ROLLED_BACK if progress.back_deploy_id or progress.deploy_id else Status.LIVE
     if run.stage in (Stage.FAILED, Stage.HELD, Stage.REFUSED):
-        return Status.LIVE if progress.verified_at else _STATUS[run.stage]
+        is_live = progress.verified_at is not None and progress.status == "live"
+        return Status.LIVE if is_live else _STATUS[run.stage]
     if progress.live_at is not None or run.stage in (Stage.DONE, Stage.WATCHING):
         return Status.LIVE
     return Status.BUILDING if progress.deploy_id else Status.QUEUED
