@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from securewatch.core.errors import ExitCode
 
-
 if TYPE_CHECKING:
     from securewatch.operations.health import CustomerHealth
     from securewatch.operations.history import CustomerCard

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Decision, EffectState, Run, RunKind, Stage, View
+from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.gates import Grant, valid_grants
 from securewatch.store import approvals, audit, effects, inbox, observations, releases, runs
 from securewatch.store.box import SecretBox

@@ -14,7 +14,8 @@ from securewatch.controller.load import load_fleet_view, load_requests, load_run
 from securewatch.controller.observer import Observer
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Conflict, GatewayError, SecurewatchError
-from securewatch.deploy.model import Decision, EffectState, Run, Stage, View
+from securewatch.deploy.model import Run, Stage
+from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.decide import FleetDecision, FleetView, decide
 from securewatch.store import inbox
 from securewatch.store.box import SecretBox

@@ -9,7 +9,7 @@ from typing import Any
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Retryable, SecurewatchError, SignInNeeded
 from securewatch.deploy.effects import NEEDS_GRACE, Guard, Outcome, OutcomeKind, Superseded, Tools, carry_out
-from securewatch.deploy.model import Effect, EffectState
+from securewatch.deploy.view import Effect, EffectState
 from securewatch.render.errors import OutcomeUnknown, RateLimited, RequestRejected, ServiceMissing
 from securewatch.store import audit, effects, meta
 from securewatch.store.box import SecretBox

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from securewatch.core.errors import Refused
-from securewatch.deploy.model import REOPENS, SAMPLES_LOADED_MAX, Run, View
+from securewatch.deploy.model import REOPENS, SAMPLES_LOADED_MAX, Run
+from securewatch.deploy.view import View
 from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
 from securewatch.store import approvals, effects, inbox, meta, observations, plans, runs

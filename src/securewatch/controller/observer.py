@@ -9,7 +9,7 @@ from securewatch.core.errors import Conflict, InternalError, NotFound, UsageErro
 from securewatch.core.ids import ServiceID
 from securewatch.deploy import looks
 from securewatch.deploy.looks import Sight
-from securewatch.deploy.model import Effect, EffectKind, Look, LookKind, Observation, View
+from securewatch.deploy.view import Effect, EffectKind, Look, LookKind, Observation, View
 from securewatch.store import observations, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from securewatch.core.clock import Clock
-from securewatch.deploy.model import Effect
+from securewatch.deploy.view import Effect
 from securewatch.store import sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database

@@ -9,21 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from securewatch.deploy.model import (
-    Decision,
-    Effect,
-    EffectKind,
-    EffectState,
-    GoodDeploy,
-    Look,
-    LookKind,
-    Observation,
-    RunKind,
-    ServiceKind,
-    ServicePlan,
-    Stage,
-    View,
-)
+from securewatch.deploy.model import GoodDeploy, RunKind, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import (
     BROKEN,
     IN_FLIGHT,
@@ -39,6 +25,7 @@ from securewatch.deploy.steps import (
     wait,
     with_progress,
 )
+from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, Look, LookKind, Observation, View
 from securewatch.health.verdict import Health, judge
 
 ARTIFACT_GONE = "SW306"

@@ -8,22 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from securewatch.deploy import back, watch
-from securewatch.deploy.model import (
-    REOPENS,
-    Decision,
-    EffectKind,
-    EffectState,
-    Gate,
-    Look,
-    LookKind,
-    Observation,
-    Progress,
-    RunKind,
-    ServicePlan,
-    Stage,
-    View,
-    WaitingOn,
-)
+from securewatch.deploy.model import REOPENS, Progress, RunKind, ServicePlan, Stage
 from securewatch.deploy.steps import (
     BROKEN,
     OPERATOR,
@@ -39,6 +24,17 @@ from securewatch.deploy.steps import (
     samples_since,
     wait,
     with_progress,
+)
+from securewatch.deploy.view import (
+    Decision,
+    EffectKind,
+    EffectState,
+    Gate,
+    Look,
+    LookKind,
+    Observation,
+    View,
+    WaitingOn,
 )
 from securewatch.health.verdict import Health, baseline_of, judge
 

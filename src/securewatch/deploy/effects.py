@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from securewatch.core.errors import Retryable
 from securewatch.core.ids import ServiceID
-from securewatch.deploy.model import Effect, EffectKind
+from securewatch.deploy.view import Effect, EffectKind
 from securewatch.render import deploys, env_vars, services
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient

@@ -7,8 +7,9 @@ from typing import Any
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.effects import is_at, search_start
 from securewatch.deploy.facts import Expected, Finding, LiveDeploy, ServiceFacts, check_service, hard
-from securewatch.deploy.model import CustomerPlan, Effect, Look, Plan, RunKind, ServiceKind, ServicePlan
+from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan
 from securewatch.deploy.survey import fetch_facts
+from securewatch.deploy.view import Effect, Look
 from securewatch.health.probe import Prober, ProbeTarget, VersionState
 from securewatch.health.verdict import Sample
 from securewatch.render import deploys, env_vars, services

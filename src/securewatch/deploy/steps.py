@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from securewatch.deploy.model import (
+from securewatch.deploy.model import Progress, Run, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.view import (
     Decision,
     Effect,
     EffectKind,
@@ -13,11 +14,6 @@ from securewatch.deploy.model import (
     LookKind,
     NewEffect,
     Observation,
-    Progress,
-    Run,
-    ServiceKind,
-    ServicePlan,
-    Stage,
     View,
     WaitingOn,
 )

@@ -5,18 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from securewatch.deploy import back
-from securewatch.deploy.model import (
-    SAMPLES_LOADED_MAX,
-    Decision,
-    Look,
-    LookKind,
-    Progress,
-    ServiceKind,
-    ServicePlan,
-    Stage,
-    View,
-)
+from securewatch.deploy.model import SAMPLES_LOADED_MAX, Progress, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import due, fresh, moved, poll_look, sample_looks, samples_since
+from securewatch.deploy.view import Decision, Look, LookKind, View
 from securewatch.health.verdict import (
     BURST_INTERVAL_SECONDS,
     BURST_SAMPLES,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from securewatch.controller.load import load_fleet_view, load_requests
 from securewatch.core.errors import NotFound
-from securewatch.deploy.model import Decision
+from securewatch.deploy.view import Decision
 from securewatch.deps import Deps
 from securewatch.operations.status import CustomerStatus, status_of
 from securewatch.rollout.decide import decide

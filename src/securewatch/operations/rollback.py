@@ -8,8 +8,9 @@ from securewatch.core.errors import NeedsHuman, NotFound, Refused
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.back import CUSTOMER_REQUEST
 from securewatch.deploy.facts import ServiceFacts, check_service
-from securewatch.deploy.model import EffectState, GoodDeploy, Run, RunKind, ServiceKind, Stage
+from securewatch.deploy.model import GoodDeploy, Run, RunKind, ServiceKind, Stage
 from securewatch.deploy.plan import EnvPlan, Planning, Target, expected_services, plan_deploy
+from securewatch.deploy.view import EffectState
 from securewatch.deps import Deps
 from securewatch.operations.history import load_runs
 from securewatch.operations.owner import find_owner

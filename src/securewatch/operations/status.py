@@ -4,19 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from securewatch.deploy.model import (
-    Decision,
-    EffectState,
-    Progress,
-    Run,
-    RunKind,
-    ServiceKind,
-    ServicePlan,
-    Stage,
-    Status,
-    View,
-    WaitingOn,
-)
+from securewatch.deploy.model import Progress, Run, RunKind, ServiceKind, ServicePlan, Stage, Status
+from securewatch.deploy.view import Decision, EffectState, View, WaitingOn
 from securewatch.health.verdict import Comparison
 
 _STATUS = {

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from securewatch.deploy import decide as one
-from securewatch.deploy.model import Decision, Gate, Stage, View
+from securewatch.deploy.model import Stage
+from securewatch.deploy.view import Decision, Gate, View
 from securewatch.rollout.gates import Grant, gates_of
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securewatch.deploy.model import CustomerPlan, Gate, GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.model import CustomerPlan, GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.view import Gate
 from securewatch.rollout.windows import Window, is_open, next_open, window_from
 
 _CONFIGURATION = "whoever keeps the configuration"

@@ -7,7 +7,8 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import sqlalchemy as sa
 
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Effect, EffectKind, EffectState, NewEffect, Run, RunKind, ServiceKind
+from securewatch.deploy.model import Run, RunKind, ServiceKind
+from securewatch.deploy.view import Effect, EffectKind, EffectState, NewEffect
 from securewatch.store.codec import (
     dump_mapping,
     from_text,

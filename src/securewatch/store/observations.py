@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from securewatch.deploy.model import Observation, ServiceKind
+from securewatch.deploy.model import ServiceKind
+from securewatch.deploy.view import Observation
 from securewatch.health.verdict import Sample
 from securewatch.store.codec import dump_mapping, from_text, load_mapping, safe_text, to_text
 from securewatch.store.tables import observation as observations

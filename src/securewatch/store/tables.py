@@ -8,7 +8,8 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from securewatch.deploy.model import EffectState, Stage
+from securewatch.deploy.model import Stage
+from securewatch.deploy.view import EffectState
 
 _TERMINAL = [stage for stage in Stage if stage.is_terminal]
 _WAITING = [Stage.QUEUED, Stage.PREFLIGHT]

@@ -10,12 +10,10 @@ from typing import Any
 from securewatch.deploy.model import (
     CustomerPlan,
     DeployRules,
-    EffectKind,
     Endpoints,
     EnvChange,
     GateRules,
     GoodDeploy,
-    NewEffect,
     Plan,
     Progress,
     Run,
@@ -25,6 +23,7 @@ from securewatch.deploy.model import (
     Stage,
     WindowSpec,
 )
+from securewatch.deploy.view import EffectKind, NewEffect
 from securewatch.health.verdict import Baseline, Comparison
 from securewatch.store import plans, runs
 from securewatch.store.box import SecretBox

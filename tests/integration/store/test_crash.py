@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from securewatch.deploy.model import EffectState
+from securewatch.deploy.view import EffectState
 from securewatch.store import audit, effects, meta, runs
 from securewatch.store.head import Head, read_head
 from tests.integration.store.given import State, opened, url_of

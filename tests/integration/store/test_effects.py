@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Effect, EffectState, NewEffect, Run, RunKind, Stage
+from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deploy.view import Effect, EffectState, NewEffect
 from securewatch.store import effects
 from tests.integration.store.given import NOW, State, add, later, move, new_effect, next_run, opened, with_run
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from securewatch.deploy.model import Observation, ServiceKind
+from securewatch.deploy.model import ServiceKind
+from securewatch.deploy.view import Observation
 from securewatch.health.verdict import Sample
 from securewatch.store import observations
 from tests.integration.store.given import NOW, State, later, with_run

@@ -11,7 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from securewatch.deploy.model import EffectState, Run, Stage
+from securewatch.deploy.model import Run, Stage
+from securewatch.deploy.view import EffectState
 from securewatch.store import audit, effects, meta, plans, runs
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from securewatch.config.templates import expand, is_release_template, placeholders, secret_variable
-from securewatch.core.errors import ConfigError
 
 VALUES = {"DEPLOYMENT_VERSION": "v1.1.0", "CUSTOMER_SLUG": "acme-corp"}
 

@@ -13,9 +13,9 @@ from securewatch.deploy.model import (
     Run,
     RunKind,
     Stage,
-    View,
     WindowSpec,
 )
+from securewatch.deploy.view import View
 from securewatch.rollout.gates import Grant
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday

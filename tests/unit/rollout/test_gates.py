@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from securewatch.deploy.model import Gate, GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.model import GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.view import Gate
 from securewatch.rollout.gates import Grant, gates_of, objection_to, valid_grants, window_of
 from tests.unit.rollout.given import HASH, NOW, SUNDAY_NIGHT, TUESDAY_NOON, customer, grant, run
 
