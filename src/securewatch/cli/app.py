@@ -112,9 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("nothing was done")
         return int(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
-        say(
-            "stopped following; what was begun goes on when a controller runs (`securewatch serve`, or the same command)"
-        )
+        say("stopped following; the work goes on when a controller runs (`securewatch serve`, or the same command)")
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()

@@ -26,12 +26,10 @@ def plain(value: object) -> Any:
     """Dataclasses, enums, instants (ISO 8601 UTC) and paths as plain JSON values."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
-    if isinstance(value, Enum):
-        return value.value
+    if isinstance(value, Enum | Path):
+        return value.value if isinstance(value, Enum) else str(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Path):
-        return str(value)
     if isinstance(value, dict):
         return {str(plain(key)): plain(one) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

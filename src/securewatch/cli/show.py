@@ -86,7 +86,8 @@ def _rule_lines(plan: Plan, customer: CustomerPlan, now: datetime) -> list[str]:
     rules, gates = customer.rules, customer.gates
     lines = [
         f"  checks       settle {show_duration(rules.settle_seconds)}, then {rules.verification_samples} samples; "
-        f"watched for {show_duration(rules.monitoring_seconds)}; time-out {show_duration(rules.deploy_timeout_seconds)}",
+        f"watched for {show_duration(rules.monitoring_seconds)}; "
+        f"time-out {show_duration(rules.deploy_timeout_seconds)}",
         f"  rolls back   {rules.thresholds.consecutive_failures} failures in a row, over "
         f"{rules.thresholds.response_ms:.0f} ms, over {rules.thresholds.error_rate:.0%} errors, or on request",
     ]

@@ -49,7 +49,7 @@ def show_duration(seconds: float | None) -> str:
 
 
 def show_until(until: datetime, now: datetime, zone: tzinfo | None = None) -> str:
-    """An instant as yours, and the customer's where it differs, and how long that is: `Sun 02:00 EST, in 3 h 10 min`."""
+    """An instant in your time, in the customer's where it differs, and how long that is from now."""
     texts = [f"{until.astimezone():%a %Y-%m-%d %H:%M %Z}"]
     if zone is not None and until.astimezone(zone).utcoffset() != until.astimezone().utcoffset():
         texts.append(f"{until.astimezone(zone):%a %H:%M} for the customer ({until.astimezone(zone):%Z})")

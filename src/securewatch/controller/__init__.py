@@ -1,1 +1,1 @@
-"""The controller: load, decide, commit, dispatch; the effect ledger and the in-process runner. Decides nothing itself."""
+"""The controller: load, decide, commit, dispatch; the effect ledger. Decides nothing itself."""

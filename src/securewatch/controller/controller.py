@@ -56,7 +56,7 @@ class Parts:
 
 
 class Controller:
-    """Moves runs. At most one lives at a time (the controller lock); with `only_run` it moves that run and rollbacks."""
+    """Moves runs. At most one lives at a time (controller lock); with `only_run` it moves that run and rollbacks."""
 
     def __init__(self, parts: Parts, *, only_run: str | None = None) -> None:
         self._parts = parts
@@ -175,7 +175,7 @@ class Controller:
     # --- wait ---------------------------------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
-        """Wait for a finished task, the next instant, or what another process wrote; a follower looks up at intervals."""
+        """Wait for a finished task, the next instant, or another process's news; a follower looks up at intervals."""
         next_at = self._next_at()
         self._skip_idle(next_at)
         now = self._parts.clock.now()

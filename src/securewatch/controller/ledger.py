@@ -151,7 +151,7 @@ class Ledger:
         return over_product and real >= 3 * patience.http_timeout_seconds
 
     async def _not_sent(self, effect: Effect, error: SecurewatchError) -> None:
-        """Render certainly did not get the request: arm it again, up to a bound; what was sent before stays as it is."""
+        """Render certainly did not get the request: arm it again, up to a bound; what was sent before stays."""
         if effect.state.was_sent:
             return
         if effect.seq >= TRIES_MAX and not isinstance(error, RateLimited):

@@ -1,4 +1,4 @@
-"""Reads the rows that a decision looks at. Shared by the controller and by `why`, so that there is no second opinion."""
+"""Reads the rows that a decision looks at. Shared by the controller and `why`: no second opinion."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The clock port: the only place that knows what time it is. Not for arithmetic on windows (see `rollout/windows.py`)."""
+"""The clock port: the only place that knows what time it is. Not for windows (see `rollout/windows.py`)."""
 
 import asyncio
 import json
@@ -129,7 +129,7 @@ def _read_clock_file(path: Path) -> ClockReading:
             "SW108",
             f"the clock file {path} cannot be read",
             why=type(error).__name__,
-            fix='write {"origin": <epoch>, "rate": 60, "skipped": 0, "skip_idle": true}, or unset SECUREWATCH_CLOCK_FILE',
+            fix='write {"origin": <epoch>, "rate": 60, "skipped": 0, "skip_idle": true}, or unset the variable',
         ) from error
     if reading.rate <= 0:
         raise ConfigError(

@@ -16,8 +16,8 @@
     |  `- Rejected              the same request will be rejected again
     `- InternalError        1   a promise of ours was broken: a bug
 
-A failed deploy is a value, not an error; a broken assumption is an error. Every error carries what happened, why, how to
-fix it and a stable code (`SW412`) that names a page of `docs/runbooks/`.
+A failed deploy is a value, not an error; a broken assumption is an error. Every error carries what happened, why, how
+to fix it and a stable code (`SW412`) that names a page of `docs/runbooks/`.
 """
 
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""One customer's deploy: the values, the plan, the decision and the effects. Knows nothing of fleets, SQL or terminals."""
+"""One customer's deploy: values, plan, decision and effects. Knows nothing of fleets, SQL or terminals."""

@@ -1,7 +1,7 @@
 """The way back: stop what is in flight, go back to the recorded good pair, restore our env vars, check again. Pure.
 
-One attempt (S10): a rollback that fails holds the customer for a person. A deploy that never went live leaves the old version
-serving, so that only the env vars and the other half are undone.
+One attempt (S10): a rollback that fails holds the customer for a person. A deploy that never went live leaves the old
+version serving, so that only the env vars and the other half are undone.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def good_from(data: Mapping[str, Any]) -> GoodDeploy:
 
 
 def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str) -> Decision:
-    """Begin the way back. A deploy forced onto an unhealthy customer is held instead: there is no good state to go to."""
+    """Begin the way back. A deploy forced onto an unhealthy customer is held: there is no good state to go to."""
     by_person = trigger == CUSTOMER_REQUEST
     if not view.run.baseline_healthy and not by_person:
         return moved(view.run, Stage.HELD, now, code=code, trigger=trigger, detail=detail)
@@ -147,15 +147,21 @@ def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision |
     if effect is None:
         return Decision(view.run, effects=(_way_effect(view, word, service, good),))
     if effect.state is EffectState.FAILED:
-        if effect.code == ARTIFACT_GONE and word == "rollback" and good.commit:
-            return Decision(with_progress(view.run, service.kind, way_back=BY_BUILD), next_at=now)
-        return _rollback_failed(view, service, now, effect.reason)
+        return _other_way(view, service, effect, now)
     if effect.state is not EffectState.CONFIRMED:
         return wait(view.run, f"{service.kind}: going back to {good.deploy_id}")
     deploy_id = str(effect.result["deploy_id"])
     if progress.back_deploy_id != deploy_id:
         return Decision(with_progress(view.run, service.kind, back_deploy_id=deploy_id), next_at=now)
     return _follow_back(view, service, deploy_id, now)
+
+
+def _other_way(view: View, service: ServicePlan, effect: Effect, now: datetime) -> Decision:
+    """Where Render refuses its own rollback (the artifact is gone), the old commit is built; a refused build is the end."""
+    good = view.run.good_of(service.kind)
+    if effect.kind is EffectKind.ROLL_BACK and effect.code == ARTIFACT_GONE and good is not None and good.commit:
+        return Decision(with_progress(view.run, service.kind, way_back=BY_BUILD), next_at=now)
+    return _rollback_failed(view, service, now, effect.reason)
 
 
 def _way_effect(view: View, word: str, service: ServicePlan, good: GoodDeploy) -> Any:

@@ -1,4 +1,4 @@
-"""The decision about one run: `decide(view, now)`. Pure and total: for every state it moves, acts, or says what it waits for.
+"""The decision about one run. Pure and total: for every state it moves, acts, or says what it waits for.
 
 The way forward is here and in `watch.py`, the way back in `back.py`. Which gates bind is decided above, for the fleet.
 """
@@ -186,11 +186,7 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
         return _verified(view, now)
     effect = effect_of(view, "deploy", service.kind)
     if effect is None:
-        nothing_sent = not any(view.run.of(one.kind).sent_at for one in view.customer.services)
-        if nothing_sent and _shut(view):
-            return moved(view.run, Stage.UNWINDING, now)
-        wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit)
-        return Decision(view.run, effects=(wanted,))
+        return _send_deploy(view, service, now)
     if effect.state is EffectState.FAILED:
         return back.turn_back(view, now, code=effect.code, trigger="deploy refused", detail=effect.reason)
     if effect.state is not EffectState.CONFIRMED:
@@ -201,6 +197,15 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
         changed = with_progress(view.run, service.kind, deploy_id=deploy_id, status="created", sent_at=effect.sent_at)
         return Decision(changed, next_at=now)
     return _follow_deploy(view, service, progress, now)
+
+
+def _send_deploy(view: View, service: ServicePlan, now: datetime) -> Decision:
+    """The next deploy; before the first one a gate that has shut in the meantime still turns the run round."""
+    nothing_sent = not any(view.run.of(one.kind).sent_at for one in view.customer.services)
+    if nothing_sent and _shut(view):
+        return moved(view.run, Stage.UNWINDING, now)
+    wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit)
+    return Decision(view.run, effects=(wanted,))
 
 
 def _follow_deploy(view: View, service: ServicePlan, progress: Progress, now: datetime) -> Decision:

@@ -1,7 +1,7 @@
 """The effects of a deploy, one outside change each: look before the act, then send once. "Unknown" is a result here.
 
-Any runner may run an effect twice, so each function first asks whether it was sent before: then it only looks. Nothing here
-decides what comes next; rows, epochs and the grace are the ledger's (`controller/ledger.py`).
+Any runner may run an effect twice, so each function first asks whether it was sent before: then it only looks. Nothing
+here decides what comes next; rows, epochs and the grace are the ledger's (`controller/ledger.py`).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ from securewatch.render.errors import RequestRejected, ServiceMissing
 from securewatch.render.models import Deploy
 
 STAMP_MARGIN = timedelta(minutes=10)
-"""A search after a send starts this long before the newest stamp that was on the service (design: behaviour, effects)."""
+"""A search after a send starts this long before the newest stamp on the service (design: behaviour, effects)."""
 
 Guard = Callable[[], None]
 
@@ -81,7 +81,7 @@ class Tools:
 async def carry_out(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Carry out one effect, or find out what became of it.
 
-    Raises GatewayError where Render could not be asked; the ledger tells "certainly not sent" from "unknown" by its class.
+    Raises GatewayError where Render could not be asked; its class tells "certainly not sent" from "unknown".
     """
     return await _WORK[effect.kind](effect, tools, sending)
 
@@ -115,7 +115,7 @@ async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outc
 
 
 async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
-    """Put one of our keys back as it was, only where Render still shows our value; otherwise leave it and say so (S11)."""
+    """Put one of our keys back as it was, only where Render still shows our value; else leave it and say so (S11)."""
     key = str(effect.args["env_key"])
     service_id = ServiceID(effect.service_id)
     ours = (await tools.vault.wanted(effect)).get(key)
@@ -221,7 +221,7 @@ async def _refusal(effect: Effect, tools: Tools, *, needs_autodeploy_off: bool) 
 
 
 async def _snapshot(effect: Effect, tools: Tools) -> Mapping[str, Any]:
-    """What exists before the send: the newest stamp of Render's own clock, and the deploys that a search will meet again."""
+    """What exists before the send: the newest of Render's own stamps, and the deploys that a search will meet."""
     found = await deploys.fetch_deploys(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
     stamps = [one.created_at for one in found if one.created_at is not None]
     newest = max(stamps) if stamps else None
@@ -238,7 +238,7 @@ def _created(created: deploys.Created) -> Outcome:
 
 
 async def _adopt(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> Outcome:
-    """Find the one deploy at Render that only our request can have made: new since the snapshot, same trigger and commit."""
+    """Find the one deploy that only our request can have made: new since the snapshot, same trigger and commit."""
     matches = await find_ours(effect, tools, trigger=trigger, commit=commit)
     if len(matches) == 1:
         return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": matches[0].id, "adopted": True})

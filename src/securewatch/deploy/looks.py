@@ -1,4 +1,4 @@
-"""The looks of a deploy: reads of Render, git and the customer's sites, each giving plain data for the decision. Writes nothing."""
+"""The looks of a deploy: reads of Render, git and the customer's sites, as plain data. Writes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ async def look_preflight(sight: Sight, plan: Plan, customer: CustomerPlan) -> Ma
 async def _good(
     sight: Sight, customer: CustomerPlan, service: ServicePlan, facts: ServiceFacts, live: LiveDeploy
 ) -> dict[str, Any]:
-    """The deploy to go back to. Its version is the tag at its commit, unless the service calls itself something else."""
+    """The deploy to go back to. Its version is the tag at its commit, unless the service says another."""
     tags = await sight.repository.list_tags() if live.commit else []
     tag = next((one.name for one in tags if one.commit == live.commit), "")
     answer = await sight.prober.version(target_of(customer, service), expected_version=tag)
@@ -132,7 +132,7 @@ def _newer(found: list[Deploy], ours: Deploy) -> Mapping[str, Any] | None:
 async def look_way_back(
     sight: Sight, look: Look, *, backup: Mapping[str, str | None] | None, ours: Mapping[str, str | None]
 ) -> Mapping[str, Any]:
-    """Whether Render's rollback may be used: its artifact brings the target's whole env, so nothing else may have changed."""
+    """Whether Render's rollback may be used: it brings the target's whole env, so nothing else may have changed."""
     service_id = ServiceID(str(look.args["service_id"]))
     found = await deploys.fetch_deploys(sight.client, service_id, priority=Priority.ROLLBACK)
     live = next((one for one in found if one.status is DeployStatus.LIVE), None)

@@ -95,7 +95,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class EnvChange:
-    """One env var to write: its name and fingerprints, never its value. `before` is None where Render has no such key."""
+    """One env var to write: name and fingerprints, never its value. `before` is None where Render has no such key."""
 
     key: str
     before: str | None
@@ -203,7 +203,8 @@ class CustomerPlan:
 class Plan:
     """The immutable document that dry run, approval and execution all speak of.
 
-    `hash` covers what is done and under which rules, and leaves out times, notes, generations and what was there before.
+    `hash` covers what is done and under which rules, and leaves out times, notes, generations and what was
+    there before.
     """
 
     plan_format: int

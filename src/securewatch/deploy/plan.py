@@ -82,7 +82,7 @@ def expected_services(fleet: Fleet, customer: Customer, kinds: Sequence[ServiceK
 def plan_env(
     templates: Mapping[str, str], facts: ServiceFacts, known: Mapping[str, str], secret: SecretOf, *, write_all: bool
 ) -> EnvPlan:
-    """Which keys a deploy writes: release keys that differ and declared keys that are missing (design: behaviour, env vars).
+    """Which keys a deploy writes: release keys that differ, and declared ones that are missing (behaviour, env vars).
 
     Raises nothing; a missing key whose secret nobody has becomes a finding (SW106).
     """

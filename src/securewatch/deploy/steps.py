@@ -1,4 +1,4 @@
-"""Small pure steps shared by the decisions forward and back: moving a run, naming effects, spacing samples. Decides nothing."""
+"""Small pure steps shared by the decisions forward and back: moving runs, naming effects, spacing samples."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a decision about a run looks at and gives back: effects, looks, observations, gates. Frozen values, no behaviour."""
+"""What a decision about a run looks at and gives back: effects, looks, observations, gates. Frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

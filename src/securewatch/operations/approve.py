@@ -32,7 +32,7 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
     database = await deps.existing_database()
     if database is None:
         raise _nothing_open(customer.slug, answer.version)
-    box, now, actor = deps.box(create=True), deps.clock.now(), deps.settings.actor
+    now, actor = deps.clock.now(), deps.settings.actor
     async with database.write("answer") as tx:
         await bind(deps, tx, None)
         run = await runs.latest_run(tx, customer.slug, kinds=(RunKind.DEPLOY,))
@@ -65,7 +65,7 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
             ),
         )
         action = "approval.granted" if answer.granted else "approval.refused"
-        await note(deps, tx, box, run, action, {"comment": answer.comment, "version": run.version})
+        await note(deps, tx, run, action, {"comment": answer.comment, "version": run.version})
     return given, run
 
 

@@ -1,4 +1,4 @@
-"""What was deployed: Render's list of a customer's deploys beside our own records, and the customers with their versions."""
+"""What was deployed: Render's list of a customer's deploys, our own records, and the customers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Are the customers' databases apart from each other? Compares keyed fingerprints of where each `DATABASE_URL` points."""
+"""Are the customers' databases apart from each other? Compares fingerprints of where each `DATABASE_URL` points."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -64,7 +64,7 @@ async def _read_unknown(deps: Deps, fleet: Fleet, known: set[str]) -> Mapping[st
 
 
 def where(database_url: str) -> str:
-    """Where a database URL points, without user, password and options: `host:port/name`; the text itself if it is none."""
+    """Where a database URL points, without user, password and options: `host:port/name`; else the text itself."""
     try:
         parts = urlsplit(database_url)
         port = parts.port or 5432

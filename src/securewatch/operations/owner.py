@@ -12,8 +12,8 @@ from securewatch.store import meta
 async def find_owner(deps: Deps) -> str:
     """The owner id: `RENDER_WORKSPACE`, else the one recorded at the first plan, else the one that the key reaches.
 
-    Also proves that Render accepts the key. Raises SignInNeeded, UsageError (SW109) for a workspace out of reach, Refused
-    (SW408) where the key reaches several and nothing says which.
+    Also proves that Render accepts the key. Raises SignInNeeded, UsageError (SW109) for a workspace out of reach,
+    Refused (SW408) where the key reaches several and nothing says which.
     """
     found = {one.id for one in await owners.fetch_owners(await deps.client(), priority=Priority.CLI)}
     wanted = deps.settings.workspace or await _recorded(deps)

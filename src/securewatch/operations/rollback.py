@@ -187,14 +187,14 @@ async def _start_named(
         return RollbackStarted(None, f"would take {note_}")
     asked = DeployRequest(customer.slug, "", kind=RunKind.ROLLBACK, force=request.force, reason=request.reason)
     planned = Planned(asked, customer, plan, (), False, "", {}, {})
-    database, box = await deps.database(), deps.box(create=True)
+    database = await deps.database()
     async with database.write("start rollback") as tx:
         await bind(deps, tx, owner_id)
         await refuse_paused(tx)
         plan = await plans.save_plan(tx, plan, at=deps.clock.now(), actor=deps.settings.actor)
         run = replace(await new_run(deps, tx, plan, planned), good=tuple(wanted), trigger=CUSTOMER_REQUEST)
         run = await runs.add_run(tx, run)
-        await note(deps, tx, box, run, "rollback.requested", {"to": list(request.to), "reason": request.reason})
+        await note(deps, tx, run, "rollback.requested", {"to": list(request.to), "reason": request.reason})
     return RollbackStarted(run, note_)
 
 

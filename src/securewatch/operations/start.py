@@ -8,7 +8,6 @@ from securewatch.deps import Deps
 from securewatch.operations.isolation import KIND
 from securewatch.operations.plan import Planned
 from securewatch.store import audit, identity, meta, plans, runs, sealed
-from securewatch.store.box import SecretBox
 from securewatch.store.database import Tx
 
 
@@ -36,7 +35,7 @@ async def start_run(deps: Deps, planned: Planned) -> Run | None:
         for service_id, values in planned.values.items():
             slot = sealed.Slot(purpose=sealed.WRITE, run_id=run.id, service_id=service_id)
             await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
-        await _journal(deps, tx, box, run)
+        await _journal(deps, tx, run)
     return run
 
 
@@ -116,20 +115,20 @@ def _services(plan: Plan) -> list[str]:
     return [service.service_id for service in plan.customers[0].services]
 
 
-async def _journal(deps: Deps, tx: Tx, box: SecretBox, run: Run) -> None:
+async def _journal(deps: Deps, tx: Tx, run: Run) -> None:
     detail: dict[str, Any] = {"version": run.version, "commit": run.commit, "generation": run.generation}
     if run.reason:
         detail["reason"] = run.reason
-    await note(deps, tx, box, run, f"{run.kind}.requested", detail)
+    await note(deps, tx, run, f"{run.kind}.requested", detail)
     if run.force:
-        await note(deps, tx, box, run, "force.used", {"reason": run.reason})
+        await note(deps, tx, run, "force.used", {"reason": run.reason})
 
 
-async def note(deps: Deps, tx: Tx, box: SecretBox, run: Run, action: str, detail: dict[str, Any]) -> None:
+async def note(deps: Deps, tx: Tx, run: Run, action: str, detail: dict[str, Any]) -> None:
     """Append what this actor did about a run to the audit log."""
     await audit.append(
         tx,
-        box,
+        deps.box(create=True),
         at=deps.clock.now(),
         actor=deps.settings.actor,
         action=action,

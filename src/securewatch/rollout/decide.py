@@ -39,7 +39,7 @@ def decide(fleet: FleetView, now: datetime) -> FleetDecision:
 
 
 def _predecessors(fleet: FleetView, view: View) -> tuple[Gate, ...]:
-    """Shut while an older run of the same customer is doing something; one that is only watched does not stand in the way."""
+    """Shut while an older run of the same customer is doing something; watching alone does not count."""
     for other in fleet.views:
         is_older = other.run.slug == view.run.slug and other.run.generation < view.run.generation
         if is_older and not other.run.stage.is_terminal and other.run.stage is not Stage.WATCHING:
