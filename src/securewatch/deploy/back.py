@@ -157,7 +157,7 @@ def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision |
 
 
 def _other_way(view: View, service: ServicePlan, effect: Effect, now: datetime) -> Decision:
-    """Where Render refuses its own rollback (the artifact is gone), the old commit is built; a refused build is the end."""
+    """Where Render refuses its own rollback (the artifact is gone), the old commit is built; a refused build ends it."""
     good = view.run.good_of(service.kind)
     if effect.kind is EffectKind.ROLL_BACK and effect.code == ARTIFACT_GONE and good is not None and good.commit:
         return Decision(with_progress(view.run, service.kind, way_back=BY_BUILD), next_at=now)
@@ -236,7 +236,12 @@ def _restore(view: View, service: ServicePlan, now: datetime) -> Decision | None
 
 
 def decide_unwinding(view: View, now: datetime) -> Decision:
-    """No deploy was sent: restore what was written; then fail, or wait for the gates again as a further attempt."""
+    """No deploy was sent: restore what was written; then fail, or wait for the gates again as a further attempt.
+
+    An intent is dropped with the move here, so a deploy that is still there was sent just before: it is followed on.
+    """
+    if any(effect_of(view, "deploy", service.kind) is not None for service in view.customer.services):
+        return moved(view.run, Stage.DEPLOYING, now)
     for service in reversed(view.customer.services):
         decision = _restore(view, service, now)
         if decision is not None:

@@ -50,14 +50,16 @@ def decide(view: View, now: datetime) -> Decision:
     if run.stage.is_terminal:
         return Decision(run)
     found = _STAGES[run.stage](view, now)
-    return _withhold(view, found) if view.is_paused else found
+    return _withhold(view, found, now) if view.is_paused else found
 
 
-def _withhold(view: View, found: Decision) -> Decision:
+def _withhold(view: View, found: Decision, now: datetime) -> Decision:
     """While everything is paused looks go on, and what would have been done is only said."""
     text = "`pause --all`: nothing is written"
     if found.run.stage in (Stage.STOPPING, Stage.UNWINDING) and view.run.stage.is_forward:
-        text = f"{text}; ALARM: it would go back: {found.run.detail}"
+        alarm = WaitingOn(f"{text}; ALARM: it would go back: {found.run.detail}", code="SW403", person=OPERATOR)
+        looks, next_at = watch.keep_sampling(view, now)
+        return Decision(view.run, looks=looks, waiting_on=alarm, next_at=next_at)
     waiting = WaitingOn(text, code="SW403", person=OPERATOR)
     run = found.run if found.run.stage is view.run.stage else view.run
     looks_at = found.next_at if found.looks or found.run.stage is view.run.stage else None

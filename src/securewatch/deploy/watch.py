@@ -47,6 +47,12 @@ def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[s
     return _verify_answers(view, service, now)
 
 
+def keep_sampling(view: View, now: datetime) -> tuple[tuple[Look, ...], datetime]:
+    """The samples due now of what is live, where nothing else may be done, and when the next one is due."""
+    interval = view.customer.rules.dense_interval_seconds
+    return sample_looks(view, _live_kinds(view), now, interval_seconds=interval, since=view.run.since)
+
+
 def _live_kinds(view: View) -> tuple[ServiceKind, ...]:
     return tuple(one.kind for one in view.customer.services if view.run.of(one.kind).live_at is not None)
 

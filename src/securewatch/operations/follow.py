@@ -14,6 +14,7 @@ from securewatch.operations.explain import load_status
 from securewatch.operations.status import CustomerStatus
 from securewatch.store.head import Head, read_head
 
+PAUSED = "SW403"
 RETRY_LOCK_SECONDS = 1.0
 """Real seconds between two tries of a follower to take the controller lock over."""
 
@@ -97,13 +98,15 @@ def _code(controller: Controller, status: CustomerStatus, options: FollowOptions
 def exit_code_of(status: CustomerStatus, options: FollowOptions) -> ExitCode | None:
     """The exit code where following ends here; None where it goes on (design: interface, exit codes; behaviour)."""
     run, waiting = status.run, status.waiting_on
+    if status.turns_back:
+        return None
     if run.stage.is_terminal:
         return _of_terminal(run)
     if run.stage is Stage.WATCHING:
         return None if options.until_watched else ExitCode.DONE
     if waiting is None or options.waits_at_gates:
         return None
-    if waiting.is_gate or waiting.code == "SW403":
+    if waiting.is_gate or waiting.code == PAUSED:
         return ExitCode.WAITING
     is_stuck_in_queue = waiting.code == "SW502" and waiting.person
     return ExitCode.NEEDS_HUMAN if is_stuck_in_queue else None

@@ -61,7 +61,10 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class CustomerStatus:
-    """One customer's state; `waiting_on` is empty where it moves by itself."""
+    """One customer's state; `waiting_on` is empty where it moves by itself.
+
+    `turns_back` says that a person asked for the way back and no controller has taken that up yet.
+    """
 
     slug: str
     name: str
@@ -78,6 +81,8 @@ class CustomerStatus:
     run: Run
     plan_hash: str
     owner_id: str
+    is_asked_back: bool = False
+    turns_back: bool = False
 
     @property
     def until(self) -> datetime | None:
@@ -105,6 +110,7 @@ def status_of(view: View, decision: Decision | None, now: datetime) -> CustomerS
         run=run,
         plan_hash=run.plan_hash,
         owner_id=customer.owner_id,
+        turns_back=view.rollback_reason is not None,
     )
 
 

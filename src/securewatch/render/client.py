@@ -5,6 +5,7 @@ rate windows are product time, from the clock port.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -85,6 +86,8 @@ class RenderClient:
         self._budget = budget
         self._options = options
         is_direct = transport is not None or is_loopback(httpx2.URL(self._base_url).host)
+        is_plain = httpx2.URL(self._base_url).scheme == "http"
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx2.create_ssl_context()
         self._reads = self._connect(
             transport, httpx2.Limits(max_connections=100, max_keepalive_connections=20), is_direct
         )
@@ -95,6 +98,7 @@ class RenderClient:
         self, transport: httpx2.AsyncBaseTransport | None, limits: httpx2.Limits, is_direct: bool
     ) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
+            verify=self._tls,
             transport=transport,
             trust_env=not is_direct,
             follow_redirects=False,

@@ -78,8 +78,8 @@ class Probe(FileModel):
     verification_samples: Annotated[SampleCount | None, GIVEN] = Field(
         None, description="Samples a verification needs. Default: 20."
     )
-    baseline_samples: Annotated[PositiveCount | None, GIVEN] = Field(
-        None, description="Samples taken before a deploy. Default: 20."
+    baseline_samples: Annotated[SampleCount | None, GIVEN] = Field(
+        None, description="Samples taken before a deploy, 20 or more. Default: 20."
     )
 
 

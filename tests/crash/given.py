@@ -1,0 +1,189 @@
+"""A platform to be killed against, a zygote that is killed, and what must be true of the platform afterwards."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SLUG = "acme-corp"
+SERVICES = ("srv-acme-backend-abc123", "srv-acme-frontend-def456")
+RELEASE_KEYS = {"VERSION_TAG", "VITE_VERSION_TAG"}
+MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses no page cache, so memory proves as much and is quicker
+RATE = 1200
+"""Product seconds a real second: a deploy of two services takes half a second."""
+PATIENCE = {"SECUREWATCH_HTTP_TIMEOUT": "0.5", "SECUREWATCH_ACTOR": "robin"}
+REPEATED = ("GET ", "commit observe", "commit rates", "commit look")
+"""Boundaries that come again and again while somebody waits; the first two of each name stand for all."""
+
+Point = tuple[str, int]
+
+
+@dataclass
+class Stand:
+    """One platform and one zygote; each try gets a folder of its own for the product's state."""
+
+    environ: Mapping[str, str]
+    zygote: subprocess.Popen[str]
+    folder: Path
+    tries: int = field(default=0)
+
+    @property
+    def admin(self) -> str:
+        """Where the platform is asked and told things outside Render's API."""
+        return self.environ["RENDER_HOST"].removesuffix("/v1") + "/admin"
+
+    def reset(self) -> Path:
+        """The seeded platform again, and an empty folder for the product's state."""
+        _call("POST", f"{self.admin}/reset")
+        self.tries += 1
+        folder = self.folder / str(self.tries)
+        folder.mkdir()
+        return folder
+
+    def run(self, folder: Path, what: str, **more: Any) -> dict[str, Any]:
+        """One process of the product: `deploy` with `version`, `rollback` or `audit`; `kill_at` names a point."""
+        database = f"sqlite+aiosqlite:///{folder / 'state' / 'state.db'}"
+        environ = {**self.environ, **PATIENCE, "SECUREWATCH_DATABASE_URL": database}
+        command = {"what": what, "folder": str(folder), "slug": SLUG, "environ": environ, **more}
+        assert self.zygote.stdin is not None
+        assert self.zygote.stdout is not None
+        self.zygote.stdin.write(json.dumps(command) + "\n")
+        self.zygote.stdin.flush()
+        found: dict[str, Any] = json.loads(self.zygote.stdout.readline())
+        return found
+
+    def record(self, what: str, *, before: Sequence[str] = (), **more: Any) -> list[Point]:
+        """The points of one whole run, after the deploys of `before`."""
+        folder = self.reset()
+        for version in before:
+            assert self.run(folder, "deploy", version=version)["code"] == 0
+        found = self.run(folder, what, records=True, **more)
+        return points_of(found["seen"])
+
+    def services(self) -> dict[str, Any]:
+        """The platform's own view of every service."""
+        state: dict[str, Any] = _call("GET", f"{self.admin}/state")["services"]
+        return state
+
+    def fault(self, **fault: Any) -> None:
+        """Arm a fault."""
+        _call("POST", f"{self.admin}/faults", fault)
+
+    def words(self, folder: Path) -> str:
+        """What the product's processes said on standard error, for a failure's message."""
+        path = folder / "stderr.txt"
+        return path.read_text() if path.exists() else ""
+
+
+def points_of(seen: Sequence[str]) -> list[Point]:
+    """Every boundary by name and number; of those that only repeat, the first two."""
+    counts: Counter[str] = Counter()
+    points = []
+    for name in seen:
+        counts[name] += 1
+        if counts[name] <= 2 or not name.startswith(REPEATED):
+            points.append((name, counts[name]))
+    return points
+
+
+def problems_of(stand: Stand, before: Mapping[str, Any], *, commit: str, release: str, made: int = 1) -> list[str]:
+    """What is wrong with the two services: live commit, number of our own deploys of `release`, env vars."""
+    problems = []
+    now = stand.services()
+    for service_id in SERVICES:
+        service, old = now[service_id], before[service_id]
+        if service["live_commit"] != commit:
+            problems.append(f"{service_id} runs {service['live_commit'][:7]}")
+        ours = [one for one in service["deploys"] if one["trigger"] == "api" and one["commit"] == release]
+        if len(ours) > made:
+            problems.append(f"{service_id} has {len(ours)} deploys of ours")
+        changed = {key for key in {*service["env"], *old["env"]} if service["env"].get(key) != old["env"].get(key)}
+        if commit == release and not ours:
+            problems.append(f"{service_id} has no deploy of ours")
+        if changed - RELEASE_KEYS or (commit != release and changed):
+            problems.append(f"{service_id} has other env vars: {sorted(changed)}")
+    for service_id in set(now) - set(SERVICES):
+        if now[service_id]["deploys"] != before[service_id]["deploys"] or now[service_id]["env"] != before[service_id]["env"]:
+            problems.append(f"{service_id} is somebody else's and was changed")
+    return problems
+
+
+@contextmanager
+def standing() -> Iterator[Stand]:
+    """A platform with in-process applications and a fast clock, and a zygote; both are ended in the end."""
+    with tempfile.TemporaryDirectory(prefix="securewatch-crash-", dir=MEMORY if MEMORY.is_dir() else None) as name:
+        folder = Path(name)
+        config = folder / "config"
+        shutil.copytree(ROOT / "config", config)
+        env_file = folder / "env"
+        flags = ["--fast", str(RATE), "--apps", "inprocess", "--no-database", "--config", str(config)]
+        platform = _start("localrender.cli", "up", *flags, "--write-env", str(env_file), "--data", str(folder / "data"))
+        try:
+            environ = _read_env(platform, env_file)
+            zygote = _start("tests.crash.zygote")
+            try:
+                yield Stand(environ, zygote, folder)
+            finally:
+                _end(zygote)
+        finally:
+            _end(platform)
+
+
+def commit_of(stand: Stand, tag: str) -> str:
+    """The commit behind a tag of the vendor's repository."""
+    found = subprocess.run(
+        ["git", "-C", stand.environ["SECUREWATCH_REPO"], "rev-parse", f"{tag}^{{commit}}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return found.stdout.strip()
+
+
+def _start(module: str, *flags: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *flags],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if not key.startswith(("RENDER_", "SECUREWATCH_"))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _read_env(platform: subprocess.Popen[str], path: Path) -> dict[str, str]:
+    assert platform.stdout is not None
+    for line in platform.stdout:
+        if line.startswith("Ctrl-C"):
+            break
+    return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def _call(method: str, url: str, body: Mapping[str, Any] | None = None) -> Any:
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None

@@ -1,0 +1,129 @@
+"""A warm process that forks one child per command, so that a killed run costs no start-up. Started by `given.py`.
+
+It reads one JSON command a line from standard input and answers each with one line: how the child ended, and, where asked,
+which boundaries it crossed.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import alembic.command  # noqa: F401 - what a child would import late is imported before the fork
+
+import securewatch.health.probe
+import securewatch.render.client
+import securewatch.store.database
+import securewatch.versions.git  # noqa: F401
+from securewatch.cli.flow import How, run_plan, run_rollback
+from securewatch.cli.session import Session
+from securewatch.config.settings import load_settings
+from securewatch.core.errors import SecurewatchError
+from securewatch.deploy import effects
+from securewatch.deploy.effects import Guard, Outcome, Tools
+from securewatch.deploy.view import Effect, EffectKind, EffectState
+from securewatch.deps import Deps
+from securewatch.operations.audits import verify_log
+from securewatch.operations.plan import DeployRequest
+from securewatch.operations.rollback import RollbackRequest
+from securewatch.store import effects as effect_rows
+
+_DEPLOY_ID = re.compile(r"dep-[0-9a-v]{20}")
+
+
+class Boundaries:
+    """The io hook of a child: counts every boundary by its name, and ends the process at the one it was told."""
+
+    def __init__(self, kill_at: tuple[str, int] | None) -> None:
+        self.seen: list[str] = []
+        self._counts: Counter[str] = Counter()
+        self._kill_at = kill_at
+
+    def __call__(self, line: str) -> None:
+        """One boundary is crossed."""
+        name = _DEPLOY_ID.sub("dep-*", line)
+        self._counts[name] += 1
+        self.seen.append(name)
+        if self._kill_at == (name, self._counts[name]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _play(command: dict[str, Any], hook: Boundaries) -> int:
+    settings = load_settings({}, Path(command["folder"]), command["environ"])
+    session = Session(None, None, is_json=True)
+    async with Deps(settings, io_hook=hook) as deps:
+        if command["what"] == "rollback":
+            request = RollbackRequest(command["slug"], reason="customer-request")
+            return int(await run_rollback(deps, session, request, How(is_sure=True)))
+        if command["what"] == "audit":
+            return await _audit(deps)
+        return int(await run_plan(deps, session, DeployRequest(command["slug"], command["version"]), How(is_sure=True)))
+
+
+async def _audit(deps: Deps) -> int:
+    """0 where the chain verifies and no effect is left open."""
+    await verify_log(deps)
+    database = await deps.database()
+    async with database.read() as tx:
+        return 50 if await effect_rows.open_effects(tx) else 0
+
+
+async def _send_blindly(effect: Effect, tools: Tools, _sending: effects.Sending) -> Outcome:
+    """A deploy without the look before the act: what was sent is sent again."""
+
+    async def unguarded(_before: object) -> Guard:
+        return lambda: None
+
+    sending = unguarded if effect.state.was_sent else _sending
+    return await effects.ensure_deploy(replace(effect, state=EffectState.INTENT), tools, sending)
+
+
+def _child(command: dict[str, Any], report: int) -> int:
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+    sys.stderr = open(Path(command["folder"]) / "stderr.txt", "a")  # noqa: SIM115
+    if command.get("blind"):
+        effects._WORK[EffectKind.DEPLOY] = _send_blindly  # proves that the suite can fail
+    hook = Boundaries(tuple(command["kill_at"]) if command.get("kill_at") else None)
+    try:
+        code = asyncio.run(_play(command, hook))
+    except SecurewatchError as error:
+        sys.stderr.write(f"{error.code} {error.what} {error.why}\n")
+        code = int(error.exit_code)
+    sys.stderr.flush()
+    os.write(report, json.dumps(hook.seen if command.get("records") else []).encode())
+    return code
+
+
+def _fork(command: dict[str, Any]) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        code = 70
+        try:
+            code = _child(command, writing)
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        seen = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    is_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    code = None if is_killed else os.waitstatus_to_exitcode(status)
+    return {"is_killed": is_killed, "code": code, "seen": json.loads(seen) if seen else []}
+
+
+def main() -> None:
+    """Serve commands until standard input ends."""
+    for line in sys.stdin:
+        print(json.dumps(_fork(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
