@@ -1,4 +1,4 @@
-"""Values with sensible defaults for tests: a plan of acme-corp's two services, a run of it, and what a decision looks at."""
+"""Values with sensible defaults for tests: a plan of acme-corp's two services, a run of it, a decision's view."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

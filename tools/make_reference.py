@@ -7,8 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from securewatch.config.reference import configuration_reference
 from securewatch.core.codes import ERROR_CODES
 from securewatch.core.errors import EXIT_CODE_MEANINGS
+from securewatch.operations.events import ACTIONS
+from tools.cli_reference import make_cli
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `./dev docs` from the code; do not edit. -->\n\n"
@@ -26,8 +29,24 @@ def make_exit_codes() -> str:
     return "\n".join(["# Exit codes", "", "| code | means |", "|---|---|", *rows, ""])
 
 
+def make_events() -> str:
+    """The actions of the audit log."""
+    rows = [f"| `{action}` | {meaning} |" for action, meaning in ACTIONS.items()]
+    head = [
+        "# Events",
+        "",
+        "What the audit log may hold. `securewatch audit list` shows the newest entries; with `-o json` each has `seq`, `at`,",
+        "`actor`, `action`, `slug`, `run_id`, `plan_hash`, `detail`, `request_id`, `prev` and `mac`.",
+        "",
+    ]
+    return "\n".join([*head, "| action | tells |", "|---|---|", *rows, ""])
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": make_cli,
+    "configuration.md": configuration_reference,
     "error-codes.md": make_error_codes,
+    "events.md": make_events,
     "exit-codes.md": make_exit_codes,
 }
 

@@ -16,7 +16,9 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"
 SCRIPTS = PROJECT / "scripts"
-RUN_SECONDS = 60.0
+RUN_SECONDS = 120.0
+RATE = "240"
+"""Product seconds a second: idle time is skipped anyway, and a busy machine must not make deploys time out."""
 STEP_SECONDS = 0.05
 _OURS = ("SECUREWATCH_", "RENDER_")
 
@@ -86,11 +88,11 @@ class Platform:
 
 @contextlib.contextmanager
 def platform(folder: Path, *flags: str) -> Iterator[Platform]:
-    """A platform of its own, a product's ten minutes a second; its process is ended whatever happens."""
+    """A platform of its own, on a fast clock; its process is ended whatever happens."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(PROJECT / "config", folder / "config")
     env_file = folder / "platform.env"
-    words = [BIN / "localrender", "up", "--fast", "600", "--config", folder / "config", "--write-env", env_file]
+    words = [BIN / "localrender", "up", "--fast", RATE, "--config", folder / "config", "--write-env", env_file]
     with (folder / "platform.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [*map(str, words), *(flags or ("--apps", "inprocess", "--no-database"))],
@@ -147,6 +149,11 @@ class Place:
         values = {**platform.env, "SECUREWATCH_CONFIG_DIR": str(folder / "config"), "SECUREWATCH_ACTOR": "robin"}
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()), encoding="utf-8")
         return cls(folder, platform)
+
+    @property
+    def config(self) -> Path:
+        """The folder of the configuration."""
+        return self.folder / "config"
 
     @property
     def state(self) -> Path:

@@ -23,7 +23,7 @@ RATE = 1200
 """Product seconds a real second: a deploy of two services takes half a second."""
 PATIENCE = {"SECUREWATCH_HTTP_TIMEOUT": "0.5", "SECUREWATCH_ACTOR": "robin"}
 REPEATED = ("GET ", "commit observe", "commit rates", "commit look")
-"""Boundaries that come again and again while somebody waits; the first two of each name stand for all."""
+"""Boundaries of reads, which come again and again while somebody waits; the first of each name stands for all."""
 
 Point = tuple[str, int]
 
@@ -86,12 +86,12 @@ class Stand:
 
 
 def points_of(seen: Sequence[str]) -> list[Point]:
-    """Every boundary by name and number; of those that only repeat, the first two."""
+    """Every boundary by name and number; of those that only repeat, the first."""
     counts: Counter[str] = Counter()
     points = []
     for name in seen:
         counts[name] += 1
-        if counts[name] <= 2 or not name.startswith(REPEATED):
+        if counts[name] == 1 or not name.startswith(REPEATED):
             points.append((name, counts[name]))
     return points
 

@@ -72,7 +72,9 @@ def program(
     --api-key, --config and -o may stand anywhere on the line.
     """
     if output not in ("text", "json"):
-        raise UsageError("SW201", f"--output cannot be {output!r}", fix="give text or json")
+        raise UsageError(
+            "SW201", f"--output cannot be {output!r}", why="it is none of the accepted values", fix="give text or json"
+        )
     context.obj = session = Session(api_key, config, output == "json")
     if api_key is not None:
         say("warning: a key on the command line shows in `ps`; RENDER_API_KEY does not")
@@ -132,7 +134,8 @@ def _unforeseen(error: Exception, words: Sequence[str]) -> int:
 
     usage = getattr(error, "format_message", None)
     if usage is not None:
-        return _failed(UsageError("SW201", str(usage()), fix="securewatch --help, or COMMAND --help"), words)
+        why = "the command line was not understood, so nothing was done"
+        return _failed(UsageError("SW201", str(usage()), why=why, fix="securewatch --help, or COMMAND --help"), words)
     return _failed(unexpected(error), words)
 
 

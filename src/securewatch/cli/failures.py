@@ -15,13 +15,16 @@ def show_error(error: SecurewatchError, *, is_json: bool) -> ExitCode:
 
 
 def as_text(error: SecurewatchError) -> str:
-    """The error as lines: `error[SW412]: ...`, then why and fix, then every problem of the files."""
+    """The error as lines: `error[SW412]: ...`, then why and fix; every problem of the files once."""
+    problems = [str(problem) for problem in _problems(error)]
+    is_why = bool(problems) and error.why.startswith(problems[0])
+    why = problems if is_why else [error.why] if error.why else []
     lines = [f"error[{error.code}]: {error.what}"]
-    if error.why:
-        lines.append(f"  why   {error.why}")
+    lines += [f"{'        ' if number else '  why   '}{text}" for number, text in enumerate(why)]
     if error.fix:
         lines.append(f"  fix   {error.fix}")
-    lines += [f"  - {problem}" for problem in _problems(error)]
+    if not is_why:
+        lines += [f"  - {problem}" for problem in problems]
     return "\n".join(lines)
 
 

@@ -35,9 +35,11 @@ class How:
 
 async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: How) -> ExitCode:
     """Plan a deploy or a change of env vars, and carry it out."""
-    if not how.is_dry:
-        deps.box(create=True)
     planned = await plan_customer(deps, request)
+    if not how.is_dry and deps.box().is_ephemeral:
+        # The fingerprints in a plan hang on the key, which is made only for what passed every check.
+        deps.box(create=True)
+        planned = await plan_customer(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:
         return ExitCode.DONE

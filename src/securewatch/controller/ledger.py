@@ -133,14 +133,14 @@ class Ledger:
     async def _nothing_found(self, effect: Effect) -> datetime | None:
         """Believe "none" only after the grace; then arm again, or call it superseded where Render had accepted it."""
         now = self._clock.now()
-        if not self._grace_is_over(effect, now):
+        if effect.kind in NEEDS_GRACE and not self._grace_is_over(effect, now):
             async with self._database.write("look") as tx:
                 await effects.touch_look(tx, effect, now)
             return self._later(LOOK_AGAIN_SECONDS)
         if effect.state is EffectState.ACCEPTED:
             reason = f"Render accepted a deploy on {effect.service_id} and shows none: another one replaced it"
             return await self._record(effect, Outcome(OutcomeKind.NEEDS_HUMAN, code="SW506", reason=reason))
-        await self._drop(effect, "Render shows no deploy of ours after the grace", code="SW504")
+        await self._drop(effect, "Render shows nothing of what was sent", code="SW504")
         return None
 
     def _grace_is_over(self, effect: Effect, now: datetime) -> bool:

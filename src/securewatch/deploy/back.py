@@ -82,6 +82,10 @@ def _stop_one(view: View, service: ServicePlan, effect: Effect, now: datetime) -
             wanted = new_effect(view, "cancel", EffectKind.CANCEL, service, deploy_id=deploy_id)
             return Decision(view.run, effects=(wanted,))
         return repeat(view, look, now, every_seconds=view.customer.rules.poll_interval_seconds)
+    newer = seen.data.get("newer")
+    if status == "deactivated" and newer and view.run.trigger != CUSTOMER_REQUEST:
+        detail = f"{service.service_id}: {deploy_id} is no longer live; {newer['id']} took its place"
+        return moved(view.run, Stage.HELD, now, code="SW506", detail=detail)
     if progress.status == status and progress.deploy_id == deploy_id:
         return None
     run = with_progress(view.run, service.kind, deploy_id=deploy_id, status=status, sent_at=effect.sent_at)

@@ -187,8 +187,8 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
     if service is None:
         return _verified(view, now)
     effect = effect_of(view, "deploy", service.kind)
-    if effect is None:
-        return _send_deploy(view, service, now)
+    if effect is None or effect.state is EffectState.INTENT:
+        return _send_deploy(view, service, now, is_asked_for=effect is not None)
     if effect.state is EffectState.FAILED:
         return back.turn_back(view, now, code=effect.code, trigger="deploy refused", detail=effect.reason)
     if effect.state is not EffectState.CONFIRMED:
@@ -201,11 +201,13 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
     return _follow_deploy(view, service, progress, now)
 
 
-def _send_deploy(view: View, service: ServicePlan, now: datetime) -> Decision:
-    """The next deploy; before the first one a gate that has shut in the meantime still turns the run round."""
+def _send_deploy(view: View, service: ServicePlan, now: datetime, *, is_asked_for: bool) -> Decision:
+    """The next deploy; until the first one is sent a gate that has shut in the meantime still turns the run round."""
     nothing_sent = not any(view.run.of(one.kind).sent_at for one in view.customer.services)
     if nothing_sent and _shut(view):
         return moved(view.run, Stage.UNWINDING, now)
+    if is_asked_for:
+        return _follow_effect(view)
     wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit)
     return Decision(view.run, effects=(wanted,))
 

@@ -91,7 +91,8 @@ async def carry_out(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
 
 async def ensure_env_backup(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Read all pages of the service's env vars and keep them encrypted. Writes nothing at Render."""
-    await sending({})
+    if not effect.state.was_sent:
+        await sending({})
     found = await env_vars.fetch_env_vars(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
     values = {one.key: one.value.get_secret_value() for one in found}
     await tools.vault.keep_backup(effect, values)
@@ -107,6 +108,8 @@ async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outc
     current = await _read(effect, tools, key, Priority.DEPLOY)
     if current == wanted:
         return Outcome(OutcomeKind.CONFIRMED, {"written": effect.state.was_sent})
+    if effect.state.was_sent:
+        return Outcome(OutcomeKind.NOTHING_FOUND)
     guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
     answer = await env_vars.put_env_var(
         tools.client, ServiceID(effect.service_id), key, value=wanted, priority=Priority.DEPLOY, guard=guard
@@ -130,6 +133,8 @@ async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) ->
         return Outcome(
             OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} held an unexpanded placeholder and is left"
         )
+    if effect.state.was_sent:
+        return Outcome(OutcomeKind.NOTHING_FOUND)
     guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
     if old is None:
         answer = await env_vars.delete_env_var(tools.client, service_id, key, priority=Priority.ROLLBACK, guard=guard)
@@ -194,6 +199,8 @@ async def ensure_cancelled(effect: Effect, tools: Tools, sending: Sending) -> Ou
     current = await deploys.fetch_deploy(tools.client, service_id, deploy_id, priority=Priority.ROLLBACK)
     if current.status.is_terminal:
         return Outcome(OutcomeKind.CONFIRMED, {"ended": str(current.status)})
+    if effect.state.was_sent:
+        return Outcome(OutcomeKind.NOTHING_FOUND)
     guard = await sending({"status": str(current.status)})
     try:
         answer = await deploys.cancel_deploy(
@@ -282,7 +289,7 @@ _WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] 
 }
 
 NEEDS_GRACE = frozenset({EffectKind.DEPLOY, EffectKind.ROLL_BACK})
-"""Effects of which "none at Render" is believed only after the grace; the others are safe to repeat after a read."""
+"""Effects of which "none at Render" is believed only after the grace; the others are armed again after a read."""
 
 
 class Superseded(Retryable):

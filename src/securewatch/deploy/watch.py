@@ -114,7 +114,7 @@ def decide_watching(view: View, now: datetime) -> Decision:
     if gap > run.unwatched_seconds:
         return Decision(replace(run, unwatched_seconds=gap), next_at=now)
     end = run.since + timedelta(seconds=rules.monitoring_seconds)
-    if now >= end and not _catching_up(view):
+    if now >= end and not _is_behind(view, now) and not _catching_up(view):
         detail = (
             run.detail
             if not run.unwatched_seconds
@@ -124,7 +124,7 @@ def decide_watching(view: View, now: datetime) -> Decision:
     kinds = tuple(service.kind for service in view.customer.services)
     looks, next_at = sample_looks(view, kinds, now, interval_seconds=_interval(view, now), since=run.since)
     polls, poll_at = _watch_polls(view, now)
-    return Decision(run, looks=(*looks, *polls), next_at=min(next_at, poll_at, max(end, now)))
+    return Decision(run, looks=(*looks, *polls), next_at=min(next_at, poll_at, end if end > now else next_at))
 
 
 def _armed_since(view: View) -> datetime:
@@ -144,8 +144,7 @@ def _interval(view: View, now: datetime) -> float:
 
 def _last_gap(view: View) -> tuple[datetime, float]:
     """When the latest unwatched gap in the samples ended, and the sum of all gaps, in seconds."""
-    rules, total, ended = view.customer.rules, 0.0, view.run.since
-    allowed = max(rules.sparse_interval_seconds, rules.dense_interval_seconds) * 3 + 60
+    total, ended, allowed = 0.0, view.run.since, _allowed_seconds(view)
     taken = samples_since(view, view.customer.services[0].kind, view.run.since)
     previous = taken[0].at if len(taken) >= SAMPLES_LOADED_MAX else view.run.since
     for sample in taken:
@@ -154,6 +153,19 @@ def _last_gap(view: View) -> tuple[datetime, float]:
             total, ended = total + missing, sample.at
         previous = sample.at
     return ended, total
+
+
+def _allowed_seconds(view: View) -> float:
+    """How far apart two samples may be before it counts as nobody watching."""
+    rules = view.customer.rules
+    return max(rules.sparse_interval_seconds, rules.dense_interval_seconds) * 3 + 60
+
+
+def _is_behind(view: View, now: datetime) -> bool:
+    """Whether the newest sample is that old: before a watch may end, the customer is looked at again."""
+    taken = samples_since(view, view.customer.services[0].kind, view.run.since)
+    newest = taken[-1].at if taken else view.run.since
+    return (now - newest).total_seconds() > _allowed_seconds(view)
 
 
 def _gap_seconds(view: View, now: datetime) -> float:

@@ -1,0 +1,60 @@
+"""The catalogue of audit actions: what each line of the audit log tells. The reference page is made from it.
+
+An action is a noun and what befell it. The stages and states stand here once more in words, so that a new one cannot
+appear without an explanation (the unit test compares them with the enums).
+"""
+
+from securewatch.deploy.model import RunKind, Stage
+from securewatch.deploy.view import EffectState
+
+_REQUESTS = {
+    RunKind.DEPLOY: "A person asked for a deploy; with version, commit, generation and reason.",
+    RunKind.ROLLBACK: "A person asked to take a customer back.",
+    RunKind.ENV: "A person asked for the env vars of a version.",
+}
+_STAGES = {
+    Stage.QUEUED: "The run waits: for a gate, or for its turn.",
+    Stage.PREFLIGHT: "Every gate is open; the customer is measured before anything is written.",
+    Stage.BACKING_UP: "The env vars are being backed up.",
+    Stage.SETTING_ENV: "The env vars of the plan are being written.",
+    Stage.DEPLOYING: "A service is being deployed.",
+    Stage.SETTLING: "A deploy is live and is left alone for `health_check_delay`.",
+    Stage.VERIFYING: "Health, version and database are being measured.",
+    Stage.WATCHING: "The version is verified; the triggers stay armed.",
+    Stage.UNWINDING: "Nothing went live; the env vars are being put back.",
+    Stage.STOPPING: "A trigger fired or the way back was asked for; what is still building is being cancelled.",
+    Stage.ROLLING_BACK: "The services go back to the recorded good deploys, then the env vars.",
+    Stage.RECHECKING: "The customer is measured after the way back.",
+    Stage.DONE: "The run is over and everything is as it was asked for.",
+    Stage.FAILED: "The version never went live; what ran before goes on.",
+    Stage.ROLLED_BACK: "The version went live and was taken back.",
+    Stage.REFUSED: "A check or a person said no before anything was written.",
+    Stage.SUPERSEDED: "A newer deploy took its place.",
+    Stage.HELD: "Nothing more is done until a person has looked.",
+}
+_EFFECTS = {
+    EffectState.INTENT: "A write is committed to the database, before anything is sent.",
+    EffectState.SENT: "The write is about to go out; with what Render showed just before.",
+    EffectState.ACCEPTED: "Render took the write and works on it.",
+    EffectState.IN_DOUBT: "The answer was lost; Render is looked at until the outcome is known.",
+    EffectState.CONFIRMED: "Render shows what was asked for.",
+    EffectState.FAILED: "Render ended the work without success.",
+    EffectState.NEEDS_HUMAN: "The outcome cannot be found out; a person must look.",
+    EffectState.DROPPED: "Render did not get the write, or shows none after the grace; it may be armed anew under the next number.",
+}
+_PEOPLE = {
+    "force.used": "The soft checks were skipped; with the reason.",
+    "approval.granted": "Somebody approved a plan.",
+    "approval.refused": "Somebody said no to a plan.",
+    "rollback.requested": "A person asked to take a customer back, or a run under way.",
+    "autodeploy.off": "Autodeploy is about to be switched off on one service.",
+    "pause.all": "The kill switch was thrown; with the reason.",
+    "resume.all": "The kill switch was lifted.",
+}
+ACTIONS: dict[str, str] = {
+    **{f"{kind}.requested": meaning for kind, meaning in _REQUESTS.items()},
+    **_PEOPLE,
+    **{f"run.{stage}": meaning for stage, meaning in _STAGES.items()},
+    **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
+}
+"""Every action that the audit log may hold, with what it tells."""

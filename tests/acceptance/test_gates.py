@@ -1,0 +1,89 @@
+"""An enterprise customer: nothing begins before a second person has approved and the maintenance window is open."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.acceptance.given import Place
+
+pytestmark = pytest.mark.xdist_group("acceptance_gates")
+
+CUSTOMER = "financefirst"
+BACKEND = "srv-financefirst-backend-yza567"
+DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", CUSTOMER)
+APPROVE = ("approve", "--version", "v1.1.0", "--customer", CUSTOMER)
+
+
+def test_it_waits_for_approval_and_window_and_then_runs_inside_the_window(place: Place) -> None:
+    shut = place.run(*DEPLOY).ended(5)
+    own = place.run(*APPROVE, "--comment", "mine").ended(2)
+    again = place.run(*DEPLOY, "-o", "json").ended(5)
+    before = place.platform.writes()
+    given = place.run(*APPROVE, "--comment", "change 4711", SECUREWATCH_ACTOR="dana").ended(0)
+    window_only = place.run(*DEPLOY, "-o", "json").ended(5)
+    done = place.run(*DEPLOY, "--wait", "-o", "json").ended(0)
+
+    assert "an approval by anyone but robin" in shut.out
+    assert "the maintenance window opens" in shut.out
+    assert "approval     by anyone but who asks for it" in shut.out
+    assert "window       Saturday 22:00-04:00 Europe/London" in shut.out
+    assert "error[SW413]" in own.err
+    assert "robin asked for it" in own.err
+    assert again.data["status"] == "waiting"
+    assert "approval" in again.data["waiting_on"]
+    assert again.data["until"] is not None
+    assert before == []
+    assert "dana approved v1.1.0 for financefirst" in given.out
+    assert "approval" not in window_only.data["waiting_on"]
+    assert done.data["status"] == "live"
+    created = place.platform.service(BACKEND)["deploys"][-1]["created_at"]
+    local = datetime.fromisoformat(created).astimezone(ZoneInfo("Europe/London"))
+    assert (local.strftime("%A"), local.hour) in [("Saturday", 22), ("Saturday", 23)]
+    assert [one["detail"].get("comment") for one in entries(place, "approval.granted")] == ["change 4711"]
+
+
+def entries(place: Place, action: str) -> list[dict[str, dict[str, str]]]:
+    """The audit entries of one action."""
+    found = place.run("audit", "list", "--limit", "1000", "-o", "json").ended(0).data
+    return [one for one in found if one["action"] == action]
+
+
+def test_a_detached_deploy_at_a_shut_gate_says_for_what_it_waits(place: Place) -> None:
+    ran = place.run(*DEPLOY, "--detach").ended(5)
+    why = place.run("why", "--customer", "FinanceFirst Bank").ended(0)
+
+    assert "waits for: " in ran.out
+    assert "an approval by anyone but robin" in why.out
+    assert "Europe/London" in why.out or "GMT" in why.out or "in " in why.out
+
+
+def test_a_dry_run_at_shut_gates_ends_well(place: Place) -> None:
+    before = place.traces()
+    place.run(*DEPLOY, "--dry-run").ended(0)
+    assert place.traces() == before
+
+
+def test_a_rejected_deploy_does_not_begin(place: Place) -> None:
+    place.run(*DEPLOY).ended(5)
+    said = place.run(
+        "reject", "--version", "v1.1.0", "--customer", CUSTOMER, "--comment", "not this week", SECUREWATCH_ACTOR="dana"
+    ).ended(0)
+    ran = place.run(*DEPLOY)
+
+    assert "dana rejected v1.1.0 for financefirst" in said.out
+    assert ran.code in (1, 5), ran.out + ran.err
+    assert "dana" in ran.out + ran.err
+    assert place.platform.writes() == []
+
+
+def test_force_goes_past_both_gates_and_is_recorded(place: Place) -> None:
+    ran = place.run(*DEPLOY, "--force", "--reason", "outage 12", "-o", "json").ended(0)
+
+    assert ran.data["status"] == "live"
+    assert [one["detail"]["reason"] for one in entries(place, "force.used")] == ["outage 12"]
+
+
+def test_nothing_to_approve_is_said(place: Place) -> None:
+    ran = place.refuses(2, "SW206", *APPROVE, SECUREWATCH_ACTOR="dana")
+    assert "deploy-customer --version v1.1.0 --customer financefirst" in ran.err

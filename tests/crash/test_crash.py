@@ -1,0 +1,146 @@
+"""Killed at every boundary of input and output, each in turn, and resumed: no deploy twice, none lost, nothing half-done."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.given import SERVICES, Point, Stand, commit_of, points_of, problems_of
+
+GOOD, BAD, OLD = "v1.1.0", "v1.2.0", "v1.0.0"
+POST = f"POST /services/{SERVICES[0]}/deploys"
+MET_MIN = 0.95
+"""The share of points that must be met again: the order of two looks side by side may differ from run to run."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is killed: one command, after the deploys of `before`; how it ends, and what must be live then."""
+
+    what: str
+    code: int
+    live: str
+    release: str
+    before: tuple[str, ...] = ()
+    fault: str = ""
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """The command's own arguments."""
+        return {"version": self.release} if self.what == "deploy" else {}
+
+
+DEPLOY = Scenario("deploy", 0, live=GOOD, release=GOOD)
+BAD_DEPLOY = Scenario("deploy", 6, live=OLD, release=BAD)
+ROLLBACK = Scenario("rollback", 0, live=OLD, release=GOOD, before=(GOOD,))
+
+
+def prepare(stand: Stand, scenario: Scenario) -> tuple[Path, dict[str, Any]]:
+    """A folder and the seeded platform's state, with everything done that comes before the command."""
+    folder = stand.reset()
+    seeded = stand.services()
+    for version in scenario.before:
+        assert stand.run(folder, "deploy", version=version)["code"] == 0, stand.words(folder)
+    if scenario.fault:
+        stand.fault(kind=scenario.fault, method="POST", path="/deploys$")
+    return folder, seeded
+
+
+def record(stand: Stand, scenario: Scenario) -> list[Point]:
+    """The boundaries of one whole run of the command."""
+    folder, _ = prepare(stand, scenario)
+    found = stand.run(folder, scenario.what, records=True, **scenario.more)
+    assert found["code"] == scenario.code, stand.words(folder)
+    return points_of(found["seen"])
+
+
+def try_point(stand: Stand, scenario: Scenario, point: Point, *, resumes: bool, **resume: Any) -> tuple[bool, str]:
+    """Kill at the point, resume, look. Gives whether the point was met, and what is wrong then."""
+    folder, seeded = prepare(stand, scenario)
+    ended = stand.run(folder, scenario.what, kill_at=point, **scenario.more)
+    is_met = ended["is_killed"]
+    if is_met and resumes:
+        ended = stand.run(folder, scenario.what, **scenario.more, **resume)
+    live, release = commit_of(stand, scenario.live), commit_of(stand, scenario.release)
+    problems = problems_of(stand, seeded, commit=live, release=release)
+    if ended["code"] not in (scenario.code, None):
+        problems.append(f"exit code {ended['code']}")
+    if stand.run(folder, "audit")["code"] != 0:
+        problems.append("the audit log does not verify, or an effect is open")
+    return is_met, f"{point}: {'; '.join(problems)}\n{stand.words(folder)}" if problems else ""
+
+
+def try_points(
+    stand: Stand, scenario: Scenario, choose: Callable[[Point], bool], record_property: Callable[[str, object], None]
+) -> None:
+    """Try every chosen point. After the last decision the command is over: there is nothing to resume."""
+    points = record(stand, scenario)
+    last = max(index for index, point in enumerate(points) if point[0] == "commit decide after")
+    chosen = [(index, point) for index, point in enumerate(points) if choose(point)]
+    found = [try_point(stand, scenario, point, resumes=index <= last) for index, point in chosen]
+
+    met = sum(is_met for is_met, _ in found)
+    name = " ".join(filter(None, (scenario.what, scenario.release, scenario.fault)))
+    record_property("crash points", f"{met} of {len(chosen)} points: {name}")
+    assert [] == [wrong for _, wrong in found if wrong]
+    assert met >= MET_MIN * len(chosen)
+
+
+def every(_point: Point) -> bool:
+    """Every point."""
+    return True
+
+
+def around_doubt(point: Point) -> bool:
+    """Where a deploy is sent, in doubt, looked for, dropped or recorded."""
+    name, number = point
+    return name.startswith(("POST", "commit doubt", "commit drop")) or (name.startswith("commit record") and number > 4)
+
+
+@pytest.mark.xdist_group("crash deploy")
+def test_a_deploy_killed_anywhere_is_carried_on_and_made_once(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
+    try_points(stand, DEPLOY, every, record_property)
+
+
+@pytest.mark.xdist_group("crash deploy")
+def test_a_deploy_whose_answer_was_lost_is_adopted_also_when_killed(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
+    scenario = Scenario("deploy", 0, live=GOOD, release=GOOD, fault="drop_after")
+    try_points(stand, scenario, around_doubt, record_property)
+
+
+@pytest.mark.xdist_group("crash deploy")
+def test_a_deploy_that_never_arrived_is_sent_again_also_when_killed(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
+    scenario = Scenario("deploy", 0, live=GOOD, release=GOOD, fault="drop_before")
+    try_points(stand, scenario, around_doubt, record_property)
+
+
+@pytest.mark.xdist_group("crash back")
+def test_a_bad_version_killed_anywhere_is_still_taken_back_with_its_env_vars(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
+    try_points(stand, BAD_DEPLOY, every, record_property)
+
+
+@pytest.mark.xdist_group("crash back")
+def test_a_rollback_killed_anywhere_is_carried_on_and_made_once(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
+    try_points(stand, ROLLBACK, every, record_property)
+
+
+@pytest.mark.xdist_group("crash deploy")
+def test_without_the_look_before_the_act_the_suite_fails(stand: Stand) -> None:
+    points = [(f"{POST} after", 1), ("commit record before", 5)]
+
+    found = [try_point(stand, DEPLOY, point, resumes=True, blind=True) for point in points]
+
+    assert all(is_met for is_met, _ in found)
+    assert any("deploys of ours" in wrong or "exit code" in wrong for _, wrong in found), found

@@ -1,0 +1,272 @@
+"""The real controller, ledger, store and client over the local platform in-process, on a clock that the test moves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+from localrender.app import create_app
+from localrender.faults import ConnectionDropped
+from localrender.model import Deploy
+from securewatch.controller.controller import Controller, Parts
+from securewatch.controller.ledger import Ledger, LedgerParts, Patience
+from securewatch.controller.observer import Observer
+from securewatch.controller.vault import StoredVault
+from securewatch.deploy.effects import Tools
+from securewatch.deploy.looks import Sight
+from securewatch.deploy.model import DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind
+from securewatch.deploy.plan import hash_of
+from securewatch.deploy.view import Effect, NewEffect
+from securewatch.health.probe import DatabaseAnswer, DatabaseState, Prober, ProbeTarget, VersionAnswer, VersionState
+from securewatch.health.verdict import Sample
+from securewatch.render.budget import RateBudget
+from securewatch.render.client import ClientOptions, RenderClient
+from securewatch.store import audit, effects, meta, plans, runs, sealed
+from securewatch.store.box import SecretBox
+from securewatch.store.database import Database
+from securewatch.versions.git import Tag, VendorRepository
+from tests.factories import BACKEND, FRONTEND, SERVICE_IDS, make_customer_plan, make_plan, make_run, make_service
+from tests.fakes.hosting import FakeHost, make_commit
+from tests.fakes.rig import KEY, Rig, running_rig
+
+GRACE_SECONDS, HTTP_TIMEOUT_SECONDS = 300.0, 10.0
+OLD, NEW = make_commit(0).id, make_commit(1).id
+WRITES = {BACKEND: {"VERSION_TAG": "v1.1.0"}, FRONTEND: {"VITE_VERSION_TAG": "v1.1.0"}}
+RULES = DeployRules(settle_seconds=60.0, monitoring_seconds=7200.0)
+
+
+class RigClock:
+    """The product's clock on the platform's stepped one; real seconds can be held still or let run on their own."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self.monotonic_seconds = 1000.0
+        self.on_reading: Callable[[], None] = lambda: None
+
+    def now(self) -> datetime:
+        return self._rig.clock.now()
+
+    def monotonic(self) -> float:
+        self.on_reading()
+        return self.monotonic_seconds
+
+    async def sleep_until(self, instant: datetime, *, wake: asyncio.Event) -> None:
+        if not wake.is_set() and instant > self.now():
+            await self._rig.pass_seconds((instant - self.now()).total_seconds())
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """The way to the platform in-process; a dropped connection looks as it does on a socket."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._app = httpx2.ASGITransport(create_app(rig.platform))
+        self.writes: list[str] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method != "GET":
+            self.writes.append(f"{request.method} {request.url.path.removeprefix('/v1')}")
+        try:
+            return await self._app.handle_async_request(request)
+        except ConnectionDropped as error:
+            raise httpx2.ReadError("the connection was closed") from error
+
+
+class FakeProber:
+    """Asks the fake host what a service runs; `sick` commits fail their health requests."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._host: FakeHost = rig.host
+        self._clock = rig.clock
+        self.sick: set[str] = set()
+
+    async def sample(self, target: ProbeTarget) -> Sample:
+        is_ok = self._commit(target) not in self.sick
+        return Sample(self._clock.now(), is_ok, 20.0, "" if is_ok else "HTTP 500")
+
+    async def version(
+        self, target: ProbeTarget, *, expected_version: str, expected_commit: str | None = None
+    ) -> VersionAnswer:
+        found = next(name for name, one in self._host.tags.items() if one.id == self._commit(target))
+        is_match = found == expected_version or not expected_version
+        return VersionAnswer(VersionState.MATCH if is_match else VersionState.MISMATCH, found)
+
+    async def database(self, target: ProbeTarget) -> DatabaseAnswer:
+        return DatabaseAnswer(DatabaseState.OK)
+
+    def _commit(self, target: ProbeTarget) -> str:
+        return self._host.serving[target.url.rsplit("/", 1)[1]][0]
+
+
+class FakeRepository:
+    """The vendor's tags, as the fake host has them; `tags` may be moved."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self.tags = {name: one.id for name, one in host.tags.items()}
+
+    async def resolve(self, name: str) -> Tag:
+        return Tag(name, self.tags[name], annotated=True, version=None)
+
+    async def list_tags(self) -> list[Tag]:
+        return [await self.resolve(name) for name in self.tags]
+
+
+@dataclass
+class Engine:
+    """Everything that a test of the controller drives; `restart` is what a new process would have."""
+
+    rig: Rig
+    clock: RigClock
+    wire: Wire
+    client: RenderClient
+    database: Database
+    box: SecretBox
+    prober: FakeProber
+    repository: FakeRepository
+    plan: Plan
+    run: Run
+    ledger: Ledger = field(init=False)
+    controller: Controller = field(init=False)
+
+    def restart(self, *, only_run: str | None = None) -> None:
+        vault = StoredVault(self.database, self.box, clock=self.clock)
+        owner_id = self.rig.backend.owner_id
+        patience = Patience(GRACE_SECONDS, HTTP_TIMEOUT_SECONDS, self.clock.monotonic(), self.clock.now())
+        tools = Tools(self.client, vault, owner_id)
+        self.ledger = Ledger(LedgerParts(self.database, self.box, tools, "ann"), clock=self.clock, patience=patience)
+        sight = Sight(self.client, cast(Prober, self.prober), cast(VendorRepository, self.repository))
+        observer = Observer(self.database, self.box, sight, clock=self.clock)
+        parts = Parts(self.database, self.box, self.clock, self.ledger, observer, "ann")
+        self.controller = Controller(parts, only_run=only_run)
+
+    # --- one effect ---------------------------------------------------------------------------------------------------
+
+    async def intend(self, new: NewEffect) -> Effect:
+        """Write an intent down, as a decision does."""
+        async with self.database.write("intend") as tx:
+            (made,) = await effects.add_effects(tx, self.run, [new], at=self.clock.now())
+        return made
+
+    async def effect(self, made: Effect) -> Effect:
+        """The row as it is now."""
+        async with self.database.read() as tx:
+            found = await effects.load_effect(tx, made.id)
+        assert found is not None
+        return found
+
+    async def work(self, made: Effect) -> Effect:
+        """Let the ledger take one step with the effect; gives the row after it."""
+        await self.ledger.work(made.id)
+        return await self.effect(made)
+
+    async def pass_seconds(self, seconds: float, *, real: float | None = None) -> None:
+        """Let product time go by, and as many real seconds unless told otherwise."""
+        await self.rig.pass_seconds(seconds)
+        self.clock.monotonic_seconds += seconds if real is None else real
+
+    async def arm(self, kind: str, **fault: Any) -> None:
+        """Arm a fault of the platform for the next matching request."""
+        answer = await self.rig.admin.post("/faults", json={"kind": kind, **fault})
+        assert answer.status_code < 300, answer.text
+
+    async def pause(self, paused: bool = True) -> None:
+        """Turn the kill switch."""
+        async with self.database.write("pause") as tx:
+            await meta.set_paused(tx, paused, actor="ann", at=self.clock.now())
+
+    def ours(self, kind: ServiceKind = BACKEND) -> list[Deploy]:
+        """The deploys of a service that this tool made, by build or rollback."""
+        return [
+            one for one in self.rig.platform.state.services[SERVICE_IDS[kind]].deploys if one.trigger != "new_commit"
+        ]
+
+    def env(self, kind: ServiceKind = BACKEND) -> Mapping[str, str]:
+        """A service's env vars on the platform."""
+        found = self.rig.platform.state.services[SERVICE_IDS[kind]].env
+        return {key: one.value for key, one in found.items()}
+
+    # --- the whole run ------------------------------------------------------------------------------------------------
+
+    async def load(self, run_id: str | None = None) -> Run:
+        """The run as it is stored."""
+        async with self.database.read() as tx:
+            found = await runs.load_run(tx, run_id or self.run.id)
+        assert found is not None
+        return found
+
+    async def step(self) -> None:
+        """One tick and the work that it begins; then time goes on to the next instant at which anything is due."""
+        if await self.controller.tick():
+            return
+        await self.controller.drain()
+        now = self.clock.now()
+        found = [one.next_at for one in self.controller.decisions.values() if one.next_at is not None]
+        ahead = [(one - now).total_seconds() for one in found if one > now]
+        await self.pass_seconds(min([*ahead, 5.0]))
+
+    async def run_until(self, is_done: Callable[[Run], bool], *, steps_max: int = 1500) -> Run:
+        """Step until the run is where the test wants it."""
+        for _ in range(steps_max):
+            await self.step()
+            run = await self.load()
+            if is_done(run):
+                return run
+        raise AssertionError(f"still {run.stage} after {steps_max} steps: {run}")
+
+    async def audited(self) -> list[str]:
+        """The actions in the audit log, in order."""
+        async with self.database.read() as tx:
+            return [one.action for one in await audit.entries(tx)]
+
+
+@asynccontextmanager
+async def running_engine(folder: Path, *, gates: GateRules = GateRules(), **run: Any) -> AsyncIterator[Engine]:
+    """An engine with one run of v1.1.0 for acme-corp in the queue; `run` changes it."""
+    async with running_rig() as rig:
+        clock = RigClock(rig)
+        wire = Wire(rig)
+        options = ClientOptions(timeout_seconds=HTTP_TIMEOUT_SECONDS, read_retries=0)
+        client = RenderClient(
+            "http://127.0.0.1:1/v1", KEY, clock=clock, budget=RateBudget(clock), options=options, transport=wire
+        )
+        database = await Database.open(f"sqlite+aiosqlite:///{folder / 'state.db'}", now=clock.now())
+        box = SecretBox(bytes(range(32)))
+        plan = _plan(rig, gates)
+        made = make_run(
+            plan_hash=plan.hash, commit=NEW, since=clock.now(), requested_at=clock.now(), good=(), baseline=(), **run
+        )
+        async with client:
+            try:
+                async with database.write("given") as tx:
+                    await plans.save_plan(tx, plan, at=clock.now(), actor="bob")
+                    await runs.add_run(tx, made)
+                    for kind, values in WRITES.items():
+                        slot = sealed.Slot(purpose=sealed.WRITE, run_id=made.id, service_id=SERVICE_IDS[kind])
+                        await sealed.seal_values(tx, box, values=dict(values), at=clock.now(), **slot)
+                engine = Engine(
+                    rig, clock, wire, client, database, box, FakeProber(rig), FakeRepository(rig.host), plan, made
+                )
+                engine.restart()
+                yield engine
+            finally:
+                await database.close()
+
+
+def _plan(rig: Rig, gates: GateRules) -> Plan:
+    state = rig.platform.state.services
+    services = tuple(
+        make_service(
+            kind,
+            name=state[SERVICE_IDS[kind]].name,
+            url=rig.host.url(SERVICE_IDS[kind]),
+            env_changes=tuple(EnvChange(key, "f0", "f1") for key in WRITES[kind]),
+        )
+        for kind in (BACKEND, FRONTEND)
+    )
+    customer = make_customer_plan(services=services, gates=gates, rules=RULES, owner_id=rig.backend.owner_id)
+    plan = make_plan(customer, commit=NEW)
+    return replace(plan, hash=hash_of(plan))

@@ -1,0 +1,447 @@
+"""The effect ledger against the local platform: lost answers, the grace, the send deadline, fencing, the kill switch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from securewatch.core.errors import GatewayError
+from securewatch.deploy.model import Stage
+from securewatch.deploy.view import EffectKind, EffectState, NewEffect
+from securewatch.store import effects, runs, sealed
+from tests.factories import BACKEND, SERVICE_IDS
+from tests.integration.controller.given import NEW, OLD, Engine, running_engine
+
+SERVICE = SERVICE_IDS[BACKEND]
+DEPLOYS = f"/services/{SERVICE}/deploys$"
+ENV_VAR = f"/services/{SERVICE}/env-vars/VERSION_TAG$"
+
+
+def deploy() -> NewEffect:
+    return NewEffect("deploy:backend", EffectKind.DEPLOY, BACKEND, SERVICE, {"commit": NEW})
+
+
+def set_env() -> NewEffect:
+    return NewEffect("env:backend:VERSION_TAG", EffectKind.SET_ENV, BACKEND, SERVICE, {"env_key": "VERSION_TAG"})
+
+
+def restore_env() -> NewEffect:
+    return NewEffect(
+        "restore:backend:VERSION_TAG", EffectKind.RESTORE_ENV, BACKEND, SERVICE, {"env_key": "VERSION_TAG"}
+    )
+
+
+def back_up() -> NewEffect:
+    return NewEffect("backup:backend", EffectKind.BACK_UP_ENV, BACKEND, SERVICE)
+
+
+def posts(engine: Engine) -> int:
+    return sum(one.startswith("POST") for one in engine.wire.writes)
+
+
+async def foreign_deploy(engine: Engine) -> None:
+    answer = await engine.rig.api.post(f"/services/{SERVICE}/deploys", json={"commitId": NEW})
+    assert answer.status_code < 300
+
+
+# --- deploys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_deploy_is_sent_once_after_its_snapshot_was_committed(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        old = [one.id for one in engine.rig.backend.deploys]
+
+        done = await engine.work(await engine.intend(deploy()))
+
+        assert done.state is EffectState.CONFIRMED
+        assert done.before["ids"] == old
+        assert [one.id for one in engine.ours()] == [done.result["deploy_id"]]
+        assert await engine.audited() == ["effect.sent", "effect.confirmed"]
+
+
+async def test_a_lost_answer_is_looked_up_and_the_one_match_adopted(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_after", method="POST", path=DEPLOYS)
+
+        in_doubt = await engine.work(made)
+        adopted = await engine.work(made)
+
+        assert (in_doubt.state, adopted.state) == (EffectState.IN_DOUBT, EffectState.CONFIRMED)
+        assert adopted.result == {"deploy_id": engine.ours()[0].id, "adopted": True}
+        assert posts(engine) == 1
+
+
+async def test_an_accepted_deploy_without_a_body_is_adopted_the_same_way(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("empty", method="POST", path=DEPLOYS, status=202, acts=True)
+
+        accepted, adopted = await engine.work(made), await engine.work(made)
+
+        assert (accepted.state, adopted.state) == (EffectState.ACCEPTED, EffectState.CONFIRMED)
+        assert len(engine.ours()) == posts(engine) == 1
+
+
+async def test_two_deploys_that_could_be_ours_call_a_human(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_after", method="POST", path=DEPLOYS)
+        await engine.work(made)
+        await foreign_deploy(engine)
+
+        found = await engine.work(made)
+
+        assert (found.state, found.code) == (EffectState.NEEDS_HUMAN, "SW505")
+        assert all(one.id in found.reason for one in engine.ours())
+
+
+async def test_none_is_not_believed_before_the_grace_and_arms_again_after_it(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_before", method="POST", path=DEPLOYS)
+        await engine.work(made)
+
+        await engine.pass_seconds(299)
+        early = await engine.work(made)
+        await engine.pass_seconds(2)
+        late = await engine.work(made)
+        again = await engine.work(await engine.intend(deploy()))
+
+        assert (early.state, late.state) == (EffectState.IN_DOUBT, EffectState.DROPPED)
+        assert (again.seq, again.state) == (2, EffectState.CONFIRMED)
+        assert len(engine.ours()) == 1
+
+
+async def test_the_grace_is_real_time_too(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_before", method="POST", path=DEPLOYS)
+        await engine.work(made)
+
+        await engine.pass_seconds(3600, real=29)
+        early = await engine.work(made)
+        await engine.pass_seconds(1, real=1)
+        late = await engine.work(made)
+
+        assert (early.state, late.state) == (EffectState.IN_DOUBT, EffectState.DROPPED)
+
+
+async def test_after_a_restart_the_grace_begins_anew(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_before", method="POST", path=DEPLOYS)
+        await engine.work(made)
+        await engine.pass_seconds(3600)
+        engine.restart()
+
+        early = await engine.work(made)
+        await engine.pass_seconds(301)
+        late = await engine.work(made)
+
+        assert (early.state, late.state) == (EffectState.IN_DOUBT, EffectState.DROPPED)
+
+
+async def test_what_render_accepted_and_does_not_show_is_superseded_and_never_sent_again(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("empty", method="POST", path=DEPLOYS, status=202, acts=False)
+        await engine.work(made)
+        await engine.pass_seconds(301)
+
+        found = await engine.work(made)
+
+        assert (found.state, found.code) == (EffectState.NEEDS_HUMAN, "SW506")
+        assert posts(engine) == 1
+
+
+async def test_a_process_that_froze_between_intent_and_request_sends_nothing(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+
+        def freeze() -> None:
+            engine.clock.monotonic_seconds += 2.1
+
+        engine.clock.on_reading = freeze
+        await engine.ledger.work(made.id)
+
+        assert (await engine.effect(made)).state is EffectState.SENT
+        assert engine.ours() == []
+
+
+async def test_a_deploy_that_render_refuses_fails_with_its_words(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("status", method="POST", path=DEPLOYS, status=400, message="invalid commit")
+
+        found = await engine.work(made)
+
+        assert (found.state, found.code) == (EffectState.FAILED, "SW306")
+        assert "invalid commit" in found.reason
+
+
+async def test_a_rate_limit_arms_the_deploy_again_without_a_second_send(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("status", method="POST", path=DEPLOYS, status=429, message="slow down", retry_after=30)
+
+        again_at = await engine.ledger.work(made.id)
+        found = await engine.effect(made)
+
+        assert found.state is EffectState.DROPPED
+        assert again_at is not None
+        assert again_at > engine.clock.now()
+        assert engine.ours() == []
+
+
+async def test_a_read_that_fails_before_the_send_changes_nothing(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("status", method="GET", path=SERVICE, status=500, count=None)
+
+        with pytest.raises(GatewayError):
+            await engine.ledger.work(made.id)
+
+        assert (await engine.effect(made)).state is EffectState.INTENT
+        assert engine.wire.writes == []
+
+
+@pytest.mark.parametrize(("change", "code"), [("auto_deploy", "SW407"), ("suspended", "SW415"), ("owner_id", "SW408")])
+async def test_the_hard_checks_are_repeated_just_before_a_deploy(tmp_path: Path, change: str, code: str) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        setattr(engine.rig.backend, change, "tea-other0000000000000" if change == "owner_id" else True)
+
+        found = await engine.work(made)
+
+        assert (found.state, found.code) == (EffectState.FAILED, code)
+        assert engine.wire.writes == []
+
+
+# --- fencing ----------------------------------------------------------------------------------------------------------
+
+
+async def test_whoever_lost_the_row_can_neither_send_nor_record(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        async with engine.database.write("claim") as tx:
+            mine = await effects.claim_effect(tx, made.id)
+            theirs = await effects.claim_effect(tx, made.id)
+        assert mine is not None
+        assert theirs is not None
+
+        async with engine.database.write("send") as tx:
+            sent = await effects.mark_sent(tx, mine, generation=1, before={}, at=engine.clock.now())
+            recorded = await effects.finish_effect(tx, mine, state=EffectState.CONFIRMED, at=engine.clock.now())
+
+        assert (sent, recorded) == (None, False)
+
+
+async def test_an_effect_of_a_finished_run_is_not_sent(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        async with engine.database.write("finish") as tx:
+            await runs.update_run(tx, replace(engine.run, stage=Stage.HELD), expected_epoch=0)
+
+        found = await engine.work(made)
+
+        assert found.state is EffectState.INTENT
+        assert engine.wire.writes == []
+
+
+async def test_while_everything_is_paused_not_even_an_intent_is_sent(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.pause()
+        paused = await engine.work(made)
+        await engine.pause(False)
+        resumed = await engine.work(made)
+
+        assert (paused.state, resumed.state) == (EffectState.INTENT, EffectState.CONFIRMED)
+        assert len(engine.ours()) == 1
+
+
+# --- env vars ---------------------------------------------------------------------------------------------------------
+
+
+async def test_only_the_one_key_is_written_and_every_other_stays(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        before = dict(engine.env())
+
+        done = await engine.work(await engine.intend(set_env()))
+
+        assert done.state is EffectState.CONFIRMED
+        assert dict(engine.env()) == {**before, "VERSION_TAG": "v1.1.0"}
+        assert engine.wire.writes == [f"PUT /services/{SERVICE}/env-vars/VERSION_TAG"]
+
+
+async def test_a_key_that_has_its_value_already_is_not_written(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        engine.rig.backend.env["VERSION_TAG"].value = "v1.1.0"
+
+        done = await engine.work(await engine.intend(set_env()))
+
+        assert (done.state, engine.wire.writes) == (EffectState.CONFIRMED, [])
+
+
+@pytest.mark.parametrize(("fault", "puts"), [("drop_after", 1), ("drop_before", 2)])
+async def test_a_lost_answer_to_an_env_var_is_read_and_written_again_only_if_it_differs(
+    tmp_path: Path, fault: str, puts: int
+) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(set_env())
+        await engine.arm(fault, method="PUT", path=ENV_VAR)
+        in_doubt = await engine.work(made)
+
+        last = await settle(engine, set_env(), in_doubt)
+
+        assert in_doubt.state is EffectState.IN_DOUBT
+        assert last.state is EffectState.CONFIRMED
+        assert engine.env()["VERSION_TAG"] == "v1.1.0"
+        assert len(engine.wire.writes) == puts
+
+
+async def settle(engine: Engine, new: NewEffect, made: Any) -> Any:
+    """Work on the effect as the controller does: again while it is open, anew where it was dropped."""
+    for _ in range(4):
+        if made.state is EffectState.DROPPED:
+            made = await engine.intend(new)
+        elif not made.state.is_open:
+            return made
+        made = await engine.work(made)
+    return made
+
+
+@pytest.mark.parametrize("new", [back_up(), set_env()], ids=["backup", "env"])
+async def test_a_process_killed_after_it_committed_to_send_is_carried_on_by_the_next(
+    tmp_path: Path, new: NewEffect
+) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(new)
+        async with engine.database.write("claim") as tx:
+            claimed = await effects.claim_effect(tx, made.id)
+        assert claimed is not None
+        await engine.ledger.commit_sent(claimed, {})
+        engine.restart()
+
+        last = await settle(engine, new, await engine.effect(made))
+
+        assert last.state is EffectState.CONFIRMED
+
+
+async def test_a_backup_is_kept_encrypted_and_the_first_one_stands(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        original = dict(engine.env())
+        await engine.work(await engine.intend(back_up()))
+        engine.rig.backend.env["VERSION_TAG"].value = "v9.9.9"
+
+        second = replace(back_up(), key="backup:backend#2")
+        await engine.work(await engine.intend(second))
+
+        async with engine.database.read() as tx:
+            kept = await sealed.open_values(
+                tx, engine.box, purpose=sealed.BACKUP, run_id=engine.run.id, service_id=SERVICE
+            )
+        assert kept == original
+        assert original["JWT_SECRET"].encode() not in (tmp_path / "state.db").read_bytes()
+
+
+async def backed_up_and_written(engine: Engine) -> None:
+    for one in (back_up(), set_env()):
+        done = await engine.work(await engine.intend(one))
+        assert done.state is EffectState.CONFIRMED
+
+
+async def test_a_key_is_restored_where_render_still_shows_our_value(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        original = dict(engine.env())
+        await backed_up_and_written(engine)
+
+        done = await engine.work(await engine.intend(restore_env()))
+
+        assert done.result == {"restored": True}
+        assert dict(engine.env()) == original
+
+
+async def test_a_key_that_somebody_changed_meanwhile_is_left_and_reported(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        await backed_up_and_written(engine)
+        engine.rig.backend.env["VERSION_TAG"].value = "hotfix"
+
+        done = await engine.work(await engine.intend(restore_env()))
+
+        assert done.result == {"left": True}
+        assert "changed by somebody else" in done.reason
+        assert engine.env()["VERSION_TAG"] == "hotfix"
+
+
+async def test_a_key_that_was_not_there_before_is_taken_away_again(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        del engine.rig.backend.env["VERSION_TAG"]
+        await backed_up_and_written(engine)
+
+        done = await engine.work(await engine.intend(restore_env()))
+
+        assert done.result == {"restored": True}
+        assert "VERSION_TAG" not in engine.env()
+
+
+# --- rollbacks and cancels --------------------------------------------------------------------------------------------
+
+
+async def live_new_version(engine: Engine) -> str:
+    """Bring v1.1.0 to the backend; gives the id of the good deploy before it."""
+    good = engine.rig.backend.deploys[0].id
+    await engine.work(await engine.intend(deploy()))
+    for _ in range(8):
+        await engine.pass_seconds(10)
+    assert engine.rig.host.serving[SERVICE][0] == NEW
+    return good
+
+
+def roll_back(good: str) -> NewEffect:
+    return NewEffect("rollback:backend", EffectKind.ROLL_BACK, BACKEND, SERVICE, {"deploy_id": good, "commit": OLD})
+
+
+async def test_a_rollback_with_a_lost_answer_is_adopted_by_its_trigger(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(roll_back(await live_new_version(engine)))
+        await engine.arm("drop_after", method="POST", path="rollback$")
+
+        in_doubt, adopted = await engine.work(made), await engine.work(made)
+
+        assert (in_doubt.state, adopted.state) == (EffectState.IN_DOUBT, EffectState.CONFIRMED)
+        assert [one.id for one in engine.ours() if one.trigger == "rollback"] == [adopted.result["deploy_id"]]
+
+
+async def test_a_rollback_to_a_deploy_that_render_no_longer_has_fails_so_that_it_can_be_built(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        await live_new_version(engine)
+
+        found = await engine.work(await engine.intend(roll_back("dep-d0000000000000000000")))
+
+        assert (found.state, found.code) == (EffectState.FAILED, "SW306")
+
+
+async def test_a_cancel_leaves_it_to_the_polls_to_see_the_end(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.work(await engine.intend(deploy()))
+        cancel = NewEffect(
+            "cancel:backend", EffectKind.CANCEL, BACKEND, SERVICE, {"deploy_id": made.result["deploy_id"]}
+        )
+
+        done = await engine.work(await engine.intend(cancel))
+
+        assert (done.state, done.result) == (EffectState.CONFIRMED, {"asked": True})
+
+
+async def test_what_ended_meanwhile_is_not_cancelled(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        await live_new_version(engine)
+        cancel = NewEffect("cancel:backend", EffectKind.CANCEL, BACKEND, SERVICE, {"deploy_id": engine.ours()[0].id})
+
+        done = await engine.work(await engine.intend(cancel))
+
+        assert done.result == {"ended": "live"}
+        assert posts(engine) == 1
