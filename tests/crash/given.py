@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SLUG = "acme-corp"
 SERVICES = ("srv-acme-backend-abc123", "srv-acme-frontend-def456")
 RELEASE_KEYS = {"VERSION_TAG", "VITE_VERSION_TAG"}
-MEMORY = Path("/dev/shm")  # noqa: S108 - a killed process loses no page cache, so memory proves as much and is quicker
+MEMORY = Path("/dev/shm")
+"""A killed process loses no page cache, so a disk in memory proves as much and is quicker."""
 RATE = 1200
 """Product seconds a real second: a deploy of two services takes half a second."""
 PATIENCE = {"SECUREWATCH_HTTP_TIMEOUT": "0.5", "SECUREWATCH_ACTOR": "robin"}
@@ -113,7 +114,10 @@ def problems_of(stand: Stand, before: Mapping[str, Any], *, commit: str, release
         if changed - RELEASE_KEYS or (commit != release and changed):
             problems.append(f"{service_id} has other env vars: {sorted(changed)}")
     for service_id in set(now) - set(SERVICES):
-        if now[service_id]["deploys"] != before[service_id]["deploys"] or now[service_id]["env"] != before[service_id]["env"]:
+        if (
+            now[service_id]["deploys"] != before[service_id]["deploys"]
+            or now[service_id]["env"] != before[service_id]["env"]
+        ):
             problems.append(f"{service_id} is somebody else's and was changed")
     return problems
 

@@ -1,10 +1,11 @@
 """A warm process that forks one child per command, so that a killed run costs no start-up. Started by `given.py`.
 
-It reads one JSON command a line from standard input and answers each with one line: how the child ended, and, where asked,
-which boundaries it crossed.
+It reads one JSON command a line from standard input and answers each with one line: how the child ended, and, where
+asked, which boundaries it crossed.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -15,12 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import alembic.command  # noqa: F401 - what a child would import late is imported before the fork
-
-import securewatch.health.probe
-import securewatch.render.client
-import securewatch.store.database
-import securewatch.versions.git  # noqa: F401
 from securewatch.cli.flow import How, run_plan, run_rollback
 from securewatch.cli.session import Session
 from securewatch.config.settings import load_settings
@@ -34,6 +29,8 @@ from securewatch.operations.plan import DeployRequest
 from securewatch.operations.rollback import RollbackRequest
 from securewatch.store import effects as effect_rows
 
+for _late in ("alembic.command", "securewatch.health.probe", "securewatch.render.client", "securewatch.versions.git"):
+    importlib.import_module(_late)  # what a child would import late is imported before the fork
 _DEPLOY_ID = re.compile(r"dep-[0-9a-v]{20}")
 
 
@@ -122,7 +119,8 @@ def _fork(command: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Serve commands until standard input ends."""
     for line in sys.stdin:
-        print(json.dumps(_fork(json.loads(line))), flush=True)
+        sys.stdout.write(json.dumps(_fork(json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

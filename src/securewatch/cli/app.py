@@ -59,6 +59,7 @@ def program(
     api_key: Annotated[str | None, typer.Option("--api-key", help="Render API key; RENDER_API_KEY is safer.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="The configuration folder.")] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    yes: Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")] = False,
     show_version: Annotated[bool, typer.Option("--program-version", help="Print the program's version.")] = False,
 ) -> None:
     """Bring a git tag to every customer's services on Render, safely, and prove what it did.
@@ -69,13 +70,13 @@ def program(
 
     securewatch rollback-customer --customer acme-corp
 
-    --api-key, --config and -o may stand anywhere on the line.
+    --api-key, --config, -o and --yes may stand anywhere on the line.
     """
     if output not in ("text", "json"):
         raise UsageError(
             "SW201", f"--output cannot be {output!r}", why="it is none of the accepted values", fix="give text or json"
         )
-    context.obj = session = Session(api_key, config, output == "json")
+    context.obj = session = Session(api_key, config, output == "json", yes)
     if api_key is not None:
         say("warning: a key on the command line shows in `ps`; RENDER_API_KEY does not")
     if show_version:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 WITH_VALUE = ("--api-key", "--config", "--output", "-o")
-"""Global flags; each takes a value (design: behaviour, commands: `--api-key` before the subcommand too)."""
+"""Global flags that take a value (design: behaviour, commands: `--api-key` before the subcommand too)."""
+ALONE = ("--yes", "--confirm", "-y")
+"""Global flags that take none: every command takes `--yes`."""
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
@@ -18,7 +20,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
             break
         if word in WITH_VALUE and waiting:
             front += [word, waiting.pop(0)]
-        elif word.startswith(tuple(f"{flag}=" for flag in WITH_VALUE if flag.startswith("--"))):
+        elif word in ALONE or word.startswith(tuple(f"{flag}=" for flag in WITH_VALUE if flag.startswith("--"))):
             front.append(word)
         else:
             rest.append(word)

@@ -20,7 +20,6 @@ def deploy_customer(
     dry_run: options.DryRun = False,
     force: options.Force = False,
     reason: options.Reason = "",
-    yes: options.Yes = False,
     wait: options.Wait = False,
     until: options.Until = "verified",
     detach: options.Detach = False,
@@ -49,7 +48,7 @@ def deploy_customer(
         timeout_seconds=parse_timeout(timeout),
         redeploy=redeploy,
     )
-    how = How(dry_run, yes, detach, parse_until(until, waits=wait))
+    how = How(dry_run, session.is_sure, detach, parse_until(until, waits=wait))
     raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
 
 
@@ -61,7 +60,6 @@ def rollback_customer(
     dry_run: options.DryRun = False,
     force: options.Force = False,
     reason: options.Reason = "",
-    yes: options.Yes = False,
     detach: options.Detach = False,
 ) -> None:
     """Take a customer back to the pair that was live and healthy before, with its env vars.
@@ -75,7 +73,7 @@ def rollback_customer(
 
     session = session_of(context)
     request = RollbackRequest(customer, parse_kinds(service_type), reason, force, tuple(to or ()))
-    how = How(dry_run, yes or force, detach)
+    how = How(dry_run, session.is_sure or force, detach)
     raise typer.Exit(session.run(lambda deps: run_rollback(deps, session, request, how)))
 
 
@@ -88,7 +86,6 @@ def update_env_vars(
     dry_run: options.DryRun = False,
     force: options.Force = False,
     reason: options.Reason = "",
-    yes: options.Yes = False,
     detach: options.Detach = False,
 ) -> None:
     """Write the env vars that a version asks for, one key at a time; nothing is deployed.
@@ -104,7 +101,7 @@ def update_env_vars(
     session = session_of(context)
     kinds = parse_kinds(service_type)
     request = DeployRequest(customer, version, kinds, kind=RunKind.ENV, force=force, reason=reason, all_env=all_)
-    how = How(dry_run, yes, detach)
+    how = How(dry_run, session.is_sure, detach)
     raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
 
 

@@ -18,7 +18,6 @@ ServiceType = Annotated[str, typer.Option("--service-type", help="backend, front
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan that would be carried out; write nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Skip soft checks (window, approval, policy); it is recorded.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in your words; kept in the audit log.")]
-Yes = Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait at shut gates too (window, approval).")]
 Until = Annotated[str, typer.Option("--until", help="Follow until verified, or to the end of the watch: watched.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Commit the work and return; `securewatch serve` does it.")]

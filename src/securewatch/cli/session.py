@@ -17,11 +17,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Session:
-    """The global flags of one invocation."""
+    """The global flags of one invocation; `is_sure` says that nothing is to be asked."""
 
     api_key: str | None
     config: Path | None
     is_json: bool
+    is_sure: bool = False
 
     @property
     def is_live(self) -> bool:

@@ -136,15 +136,16 @@ def _in_doubt(view: View, kind: ServiceKind | None = None) -> bool:
 def _service(view: View, service: ServicePlan, now: datetime) -> ServiceStatus:
     run, progress = view.run, view.run.of(service.kind)
     in_doubt = not run.stage.is_terminal and _in_doubt(view, service.kind)
+    is_back, good = progress.back_deploy_id is not None, run.good_of(service.kind)
     return ServiceStatus(
         kind=service.kind,
         service_id=service.service_id,
         deploy_id=progress.back_deploy_id or progress.deploy_id,
         status=Status.UNKNOWN if in_doubt else _service_word(run, progress),
         stage="outcome unknown, looking at Render" if in_doubt else _service_stage(view, service, progress),
-        seconds=_seconds(progress, now, is_over=run.stage.is_terminal),
-        version_note=progress.version_note,
-        comparison=progress.comparison,
+        seconds=None if is_back else _seconds(progress, now, is_over=run.stage.is_terminal),
+        version_note=(good.version or "") if good is not None and is_back else progress.version_note,
+        comparison=None if is_back else progress.comparison,
     )
 
 
