@@ -18,6 +18,7 @@ def deploy_customer(
     customer: options.Customer,
     service_type: options.ServiceType = "both",
     dry_run: options.DryRun = False,
+    detailed_exitcode: options.Detailed = False,
     force: options.Force = False,
     reason: options.Reason = "",
     wait: options.Wait = False,
@@ -48,7 +49,7 @@ def deploy_customer(
         timeout_seconds=parse_timeout(timeout),
         redeploy=redeploy,
     )
-    how = How(dry_run, session.is_sure, detach, parse_until(until, waits=wait))
+    how = How(dry_run, session.is_sure, detach, detailed_exitcode, parse_until(until, waits=wait))
     raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
 
 
@@ -84,6 +85,7 @@ def update_env_vars(
     service_type: options.ServiceType = "both",
     all_: Annotated[bool, typer.Option("--all", help="Write also keys that drifted from their templates.")] = False,
     dry_run: options.DryRun = False,
+    detailed_exitcode: options.Detailed = False,
     force: options.Force = False,
     reason: options.Reason = "",
     detach: options.Detach = False,
@@ -101,7 +103,7 @@ def update_env_vars(
     session = session_of(context)
     kinds = parse_kinds(service_type)
     request = DeployRequest(customer, version, kinds, kind=RunKind.ENV, force=force, reason=reason, all_env=all_)
-    how = How(dry_run, session.is_sure, detach)
+    how = How(dry_run, session.is_sure, detach, detailed_exitcode)
     raise typer.Exit(session.run(lambda deps: run_plan(deps, session, request, how)))
 
 

@@ -30,6 +30,7 @@ class How:
     is_dry: bool = False
     is_sure: bool = False
     is_detached: bool = False
+    is_detailed: bool = False
     following: FollowOptions = field(default_factory=FollowOptions)
 
 
@@ -42,7 +43,7 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
         planned = await plan_customer(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:
-        return ExitCode.DONE
+        return ExitCode.CHANGES if how.is_detailed and not planned.is_there else ExitCode.DONE
     if not planned.is_there and not _is_agreed(session, how, f"Go ahead with {request.slug}?"):
         say("nothing was done")
         return ExitCode.DONE

@@ -16,6 +16,9 @@ Slug = Annotated[str, typer.Argument(help="Slug or full name of the customer.", 
 Version = Annotated[str, typer.Option("--version", help="The git tag, like v1.1.0.", autocompletion=complete_versions)]
 ServiceType = Annotated[str, typer.Option("--service-type", help="backend, frontend or both.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan that would be carried out; write nothing.")]
+Detailed = Annotated[
+    bool, typer.Option("--detailed-exitcode", help="With --dry-run: exit code 3 where something would change.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Skip soft checks (window, approval, policy); it is recorded.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in your words; kept in the audit log.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait at shut gates too (window, approval).")]
