@@ -108,20 +108,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     try:
         found = app(hoist(words), standalone_mode=False, prog_name="securewatch")
-        return int(found) if isinstance(found, int) else 0
+        return _interrupted() if found == ExitCode.INTERRUPTED else int(found or 0)
     except SecurewatchError as error:
         return _failed(error, words)
     except typer.Abort:
         say("nothing was done")
         return int(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
-        say("stopped following; the work goes on when a controller runs (`securewatch serve`, or the same command)")
-        return int(ExitCode.INTERRUPTED)
+        return _interrupted()
     except BrokenPipeError:
         sys.stderr.close()
         return int(ExitCode.DONE)
     except Exception as error:  # noqa: BLE001 - the one place of the command line where every error ends
         return _unforeseen(error, words)
+
+
+def _interrupted() -> int:
+    """What Ctrl-C ends with; typer turns one that comes inside a command into its exit code."""
+    say("stopped following; the work goes on when a controller runs (`securewatch serve`, or the same command)")
+    return int(ExitCode.INTERRUPTED)
 
 
 def _failed(error: SecurewatchError, words: Sequence[str]) -> int:

@@ -58,6 +58,8 @@ def plan_lines(planned: "Planned", now: datetime) -> list[str]:
     lines += [f"  ! note            {note}" for note in plan.notes]
     for service in customer.services:
         lines += _service_lines(plan, service)
+    if planned.is_there:
+        return [*lines, "  ✔ nothing to do: it is there already"]
     return [*lines, *_rule_lines(plan, customer, now)]
 
 

@@ -1,7 +1,6 @@
 """Addresses: Render's base URL, the vendor's repository, URLs without their passwords. Pure; asks no resolver."""
 
 import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 DEFAULT_HOST = "https://api.render.com/v1"
@@ -25,17 +24,6 @@ def parse_host(text: str) -> str:
     if parts.scheme not in ("http", "https") or not (is_usable and is_plain) or has_more or not path.endswith("/v1"):
         raise ValueError(HOST_ACCEPTED)
     return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a base URL points at this machine by its very name: 127.0.0.0/8, ::1 or localhost."""
-    name = urlsplit(host).hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def is_url(repository: str) -> bool:

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from securewatch.config import quantity
-from securewatch.config.address import DEFAULT_HOST, is_loopback, is_url, masked_url, parse_host
+from securewatch.config.address import DEFAULT_HOST, is_url, masked_url, parse_host
 from securewatch.config.files.reading import read_raw
 from securewatch.config.folder import CONFIG_FOLDER, RENDER_FILE, find_config_dir, find_config_dir_above
 from securewatch.config.templates import SECRET_PREFIX, secret_variable
+from securewatch.core.address import is_loopback
 from securewatch.core.errors import ConfigError
 
 VARIABLES = {
@@ -97,7 +99,7 @@ def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, 
     values = _Values(flags, cwd, os.environ if environ is None else environ)
     render_host, host_origin = _host(values)
     clock_file = values.path("clock_file")
-    if clock_file is not None and not is_loopback(render_host):
+    if clock_file is not None and not is_loopback(urlsplit(render_host).hostname or ""):
         raise _clock_refused(render_host)
     database_url = values.text("database_url") or f"sqlite+aiosqlite:///{values.state_dir / 'state.db'}"
     return Settings(

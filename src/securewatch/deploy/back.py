@@ -161,7 +161,7 @@ def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision |
 
 
 def _other_way(view: View, service: ServicePlan, effect: Effect, now: datetime) -> Decision:
-    """Where Render refuses its own rollback (the artifact is gone), the old commit is built; a refused build ends it."""
+    """Where Render refuses its rollback (the artifact is gone), the old commit is built; a refused build ends it."""
     good = view.run.good_of(service.kind)
     if effect.kind is EffectKind.ROLL_BACK and effect.code == ARTIFACT_GONE and good is not None and good.commit:
         return Decision(with_progress(view.run, service.kind, way_back=BY_BUILD), next_at=now)

@@ -5,7 +5,6 @@ or a kind of failure and never quote a body, which may hold the data of the cust
 """
 
 import asyncio
-import ipaddress
 import json
 import re
 import ssl
@@ -17,6 +16,7 @@ from typing import Any, Self
 
 import httpx2
 
+from securewatch.core.address import is_loopback
 from securewatch.core.clock import Clock
 from securewatch.health.page import find_version, mentions
 from securewatch.health.verdict import Sample
@@ -239,7 +239,7 @@ class Prober:
 
     def _client_for(self, url: httpx2.URL) -> httpx2.AsyncClient:
         """One client for each way out; reading certificates costs 30 ms, so nobody does it for plain HTTP."""
-        way = (self._transport is None and not _is_loopback(url.host), url.scheme)
+        way = (self._transport is None and not is_loopback(url.host), url.scheme)
         if way not in self._clients:
             self._clients[way] = _client(self._transport, trust_env=way[0], needs_tls=way != (False, "http"))
         return self._clients[way]
@@ -269,15 +269,6 @@ async def _get(client: httpx2.AsyncClient, url: str) -> tuple[int, bytes]:
             if len(body) >= BODY_BYTES_MAX:
                 break
         return response.status_code, bytes(body[:BODY_BYTES_MAX])
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_word_of(words: frozenset[str], status: Any) -> bool:

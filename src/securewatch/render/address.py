@@ -1,10 +1,9 @@
 """Reads the address of Render's API and the key, before anything is sent. Opens no connection."""
 
-import ipaddress
-
 import httpx2
 from pydantic import SecretStr
 
+from securewatch.core.address import is_loopback
 from securewatch.core.errors import ConfigError, SignInNeeded
 
 
@@ -36,13 +35,3 @@ def read_key(api_key: SecretStr | str) -> SecretStr:
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise ConfigError("SW109", "the Render API key holds characters that no key has", fix="copy the key once more")
     return SecretStr(key)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host is this machine, by its name or address alone; nothing is looked up."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -17,9 +17,10 @@ from typing import Self
 import httpx2
 from pydantic import SecretStr
 
+from securewatch.core.address import is_loopback
 from securewatch.core.clock import Clock, add_seconds
 from securewatch.core.errors import Retryable
-from securewatch.render.address import is_loopback, read_base_url, read_key
+from securewatch.render.address import read_base_url, read_key
 from securewatch.render.answers import (
     Answer,
     Asked,

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from securewatch.core.errors import ConfigError, SignInNeeded
-from securewatch.render.address import is_loopback, read_base_url, read_key
+from securewatch.render.address import read_base_url, read_key
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,3 @@ def test_no_key_is_said_to_be_none(key: str | SecretStr) -> None:
 def test_a_key_is_kept_as_a_secret() -> None:
     assert read_key(" rnd_x\n").get_secret_value() == "rnd_x"
     assert "rnd_x" not in repr(read_key("rnd_x"))
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("a.localhost", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("10.0.0.1", False),
-        ("x.io", False),
-    ],
-)
-def test_loopback_is_told_by_name_or_address(host: str, expected: bool) -> None:
-    assert expected is is_loopback(host)
