@@ -39,8 +39,8 @@ def make_events() -> str:
     head = [
         "# Events",
         "",
-        "What the audit log may hold. `securewatch audit list` shows the newest entries; with `-o json` each has `seq`, `at`,",
-        "`actor`, `action`, `slug`, `run_id`, `plan_hash`, `detail`, `request_id`, `prev` and `mac`.",
+        "What the audit log may hold. `securewatch audit list` shows the newest; with `-o json` each entry has `seq`,",
+        "`at`, `actor`, `action`, `slug`, `run_id`, `plan_hash`, `detail`, `request_id`, `prev` and `mac`.",
         "",
     ]
     return "\n".join([*head, "| action | tells |", "|---|---|", *rows, ""])

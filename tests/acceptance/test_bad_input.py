@@ -194,7 +194,9 @@ def test_a_bad_service_type_is_answered_with_the_three_there_are(place: Place) -
     assert "backend, frontend or both" in place.refuses(2, "SW201", *DEPLOY, "--service-type", "backned").err
 
 
-@pytest.mark.parametrize("words", [(*DEPLOY, "--dryrun"), ("deploy-costumer",), ("deploy-customer", "--version"), ("customer", "shwo")])
+@pytest.mark.parametrize(
+    "words", [(*DEPLOY, "--dryrun"), ("deploy-costumer",), ("deploy-customer", "--version"), ("customer", "shwo")]
+)
 def test_an_unknown_flag_or_command_is_refused(place: Place, words: tuple[str, ...]) -> None:
     place.refuses(2, "SW201", *words)
 

@@ -46,6 +46,12 @@ def hold_backend(place: Place) -> None:
     place.platform.admin("POST", f"/services/{BACKEND}/scripts", {"hangs": True})
 
 
+def watch_loosely(place: Place) -> None:
+    """Let a watch look seldom, so that its two days pass soon."""
+    probe = {"dense_duration": "10_minutes", "sparse_interval": "1_hour"}
+    (place.config / "securewatch.json").write_text(json.dumps({"probe": probe}), encoding="utf-8")
+
+
 # --- output -----------------------------------------------------------------------------------------------------------
 
 
@@ -84,6 +90,7 @@ def test_the_json_documents_hold_the_promised_keys_and_nothing_else_is_on_standa
 
 
 def test_detached_work_is_finished_by_serve_and_watched_to_its_end(place: Place) -> None:
+    watch_loosely(place)
     noted = place.run(*DEPLOY, "--detach").ended(0)
     before = place.platform.writes()
 
@@ -132,6 +139,7 @@ def test_two_customers_at_once_are_both_brought_to_the_version(place: Place) -> 
 
 
 def test_until_watched_follows_to_the_end_of_the_watch(place: Place) -> None:
+    watch_loosely(place)
     ran = place.deploy("acme-corp", "v1.1.0", "--until", "watched").ended(0)
 
     assert (ran.data["stage"], ran.data["status"], ran.data["watch_stops"]) == ("done", "live", False)

@@ -106,10 +106,15 @@ def test_rollback_customer_goes_back_to_the_recorded_pair_and_says_so_the_second
     before = {one: place.platform.service(one) for one in (BACKEND, FRONTEND)}
     script(place, *DEPLOY).ended(0)
 
+    dry = script(place, "rollback-customer", "--customer", "acme-corp", "--dry-run").ended(0)
+    dry_writes = place.platform.writes()
     ran = script(place, "rollback-customer", "--customer", "acme-corp").ended(0)
     writes = place.platform.writes()
     again = script(place, "rollback-customer", "--customer", "acme-corp", "--force").ended(0)
 
+    assert dry_writes == EXPECTED_WRITES
+    assert "acme-corp goes back: backend to dep-" in dry.out
+    assert dry.out.endswith("dry run: nothing was written anywhere\n")
     assert "v1.1.0 was taken back to v1.0.0 (customer request)" in ran.out
     for service_id, was in before.items():
         now = place.platform.service(service_id)

@@ -47,10 +47,21 @@ for _name, _command in COMMANDS:
     app.command(_name)(_command)
 for _name, _command in ALIASES:
     app.command(_name, hidden=True)(_command)
-app.add_typer(customers.app, name="customer")
-app.add_typer(versions.app, name="version")
-app.add_typer(installation.config, name="config")
-app.add_typer(installation.audit, name="audit")
+GROUPS = (
+    ("customer", customers.app),
+    ("version", versions.app),
+    ("config", installation.config),
+    ("audit", installation.audit),
+)
+
+
+def _show_group(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+for _name, _group in GROUPS:
+    app.add_typer(_group, name=_name, callback=_show_group, invoke_without_command=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -60,7 +71,7 @@ def program(
     config: Annotated[Path | None, typer.Option("--config", help="The configuration folder.")] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
     yes: Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")] = False,
-    show_version: Annotated[bool, typer.Option("--program-version", help="Print the program's version.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the program's version.")] = False,
 ) -> None:
     """Bring a git tag to every customer's services on Render, safely, and prove what it did.
 
@@ -90,16 +101,30 @@ def program(
 
 
 @app.command("help")
-def help_(context: typer.Context, topic: Annotated[str, typer.Argument(help="exit-codes, or a command.")] = "") -> None:
-    """Show help: `securewatch help exit-codes` explains how a command ends.
+def help_(
+    topic: Annotated[list[str] | None, typer.Argument(help="exit-codes, or the words of a command.")] = None,
+) -> None:
+    """Show a command's help, or what the exit codes mean.
 
     securewatch help exit-codes
+
+    securewatch help customer list
     """
-    if topic == "exit-codes":
+    words = topic or []
+    if words == ["exit-codes"]:
         for code, meaning in EXIT_CODE_MEANINGS.items():
             print(f"{int(code):>4}  {meaning}")
         return
-    raise typer.Exit(main([topic, "--help"] if topic else ["--help"]))
+    known = [*(name for name, _ in (*COMMANDS, *ALIASES, *GROUPS)), "help", "exit-codes"]
+    if words and words[0] not in known:
+        from difflib import get_close_matches
+
+        near = " or ".join(get_close_matches(words[0], known))
+        fix = f"did you mean {near}?" if near else "`securewatch help` lists the commands"
+        raise UsageError(
+            "SW201", f"there is no help on {words[0]!r}", why="it is neither a command nor a topic", fix=fix
+        )
+    raise typer.Exit(main([*words, "--help"]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -141,7 +166,8 @@ def _unforeseen(error: Exception, words: Sequence[str]) -> int:
     usage = getattr(error, "format_message", None)
     if usage is not None:
         why = "the command line was not understood, so nothing was done"
-        return _failed(UsageError("SW201", str(usage()), why=why, fix="securewatch --help, or COMMAND --help"), words)
+        path = getattr(getattr(error, "ctx", None), "command_path", "securewatch")
+        return _failed(UsageError("SW201", str(usage()), why=why, fix=f"{path} --help"), words)
     return _failed(unexpected(error), words)
 
 

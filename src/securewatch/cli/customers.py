@@ -5,12 +5,12 @@ import typer
 from securewatch.cli import options
 from securewatch.cli.session import session_of
 
-app = typer.Typer(help="The customers: list, show, history, autodeploy-off.", no_args_is_help=True)
+app = typer.Typer(help="The customers: list, show, history, autodeploy-off.")
 
 
 @app.command("list")
 def list_(context: typer.Context) -> None:
-    """List every customer with its policy, versions and state, as recorded.
+    """List the customers: policy, versions, state on record.
 
     securewatch customer list
     """
@@ -43,7 +43,7 @@ def list_(context: typer.Context) -> None:
 
 @app.command()
 def show(context: typer.Context, slug: options.Slug) -> None:
-    """Show where a customer stands: its last run, what it waits for, and what each service runs.
+    """Show one customer: its files, records and last run.
 
     securewatch customer show acme-corp
     """
@@ -92,7 +92,7 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
                     run.kind.value,
                     run.version or "-",
                     status_text(status_word(run, None)),
-                    run.stage.value,
+                    run.stage.value.replace("_", " "),
                     run.requested_by,
                     show_instant(run.requested_at),
                     show_duration(
@@ -109,7 +109,7 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
 
 @app.command("autodeploy-off")
 def autodeploy_off(context: typer.Context, slug: options.Slug) -> None:
-    """Switch autodeploy off on a customer's services, so that only this tool deploys to them.
+    """Switch autodeploy off on a customer's services. Then only this tool deploys to them.
 
     securewatch customer autodeploy-off acme-corp
     """

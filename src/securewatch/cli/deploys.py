@@ -27,7 +27,7 @@ def deploy_customer(
     timeout: options.Timeout = None,
     redeploy: Annotated[bool, typer.Option("--redeploy", help="Build again even where the version is there.")] = False,
 ) -> None:
-    """Bring a version to one customer, prove it, and go back by itself if it fails.
+    """Bring a version to one customer and prove it. A version that fails is taken back by itself.
 
     securewatch deploy-customer --version v1.1.0 --customer acme-corp --dry-run
 
@@ -63,7 +63,7 @@ def rollback_customer(
     reason: options.Reason = "",
     detach: options.Detach = False,
 ) -> None:
-    """Take a customer back to the pair that was live and healthy before, with its env vars.
+    """Take a customer back. It goes to the pair that was live and healthy before, with its env vars.
 
     securewatch rollback-customer --customer acme-corp
 
@@ -90,7 +90,7 @@ def update_env_vars(
     reason: options.Reason = "",
     detach: options.Detach = False,
 ) -> None:
-    """Write the env vars that a version asks for, one key at a time; nothing is deployed.
+    """Write a version's env vars; nothing is deployed. Keys are written one at a time.
 
     securewatch update-env-vars --version v1.1.0 --customer acme-corp --dry-run
 
@@ -113,7 +113,7 @@ def check_health(
     service_type: options.ServiceType = "both",
     samples: Annotated[int, typer.Option("--samples", min=1, max=120, help="Samples a service, a second apart.")] = 3,
 ) -> None:
-    """Ask a customer's services how they are and what they run; exit code 1 where one is not well.
+    """Ask a customer's services how they are. Exit code 1 where one is not well.
 
     securewatch check-health --customer acme-corp
     """
@@ -136,7 +136,7 @@ def list_deployments(
     service_type: options.ServiceType = "both",
     limit: options.Limit = 10,
 ) -> None:
-    """List a customer's latest deploys as Render knows them, with the tags and the runs that made them.
+    """List a customer's latest deploys at Render. Tags, and the runs that made them, stand beside.
 
     securewatch list-deployments --customer acme-corp
     """
@@ -169,7 +169,7 @@ def list_deployments(
 
 
 def why(context: typer.Context, customer: options.Customer) -> None:
-    """Tell where a customer stands, what it waits for and until when.
+    """Tell what a customer waits for, and until when.
 
     securewatch why --customer acme-corp
     """
@@ -198,7 +198,7 @@ def approve(
     comment: Comment = "",
     plan: PlanHash = "",
 ) -> None:
-    """Approve the deploy of a version to a customer that waits for it; not for the one who asked.
+    """Approve a waiting deploy. Whoever asked for it cannot.
 
     SECUREWATCH_ACTOR=dana securewatch approve --version v1.1.0 --customer financefirst --comment "change 4711"
     """
@@ -212,7 +212,7 @@ def reject(
     comment: Comment = "",
     plan: PlanHash = "",
 ) -> None:
-    """Say no to the deploy of a version to a customer.
+    """Say no to a waiting deploy.
 
     SECUREWATCH_ACTOR=dana securewatch reject --version v1.1.0 --customer financefirst --comment "not this week"
     """

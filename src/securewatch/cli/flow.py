@@ -58,9 +58,9 @@ async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, h
     found = await start_rollback(deps, request, is_dry=True)
     if found.run is None and not request.to:
         return _said(session, request.slug, found.note)
-    _tell(session, [f"{request.slug}: back {found.note}"])
+    _tell(session, [f"{request.slug} goes back: {found.note}"])
     if how.is_dry:
-        return _said(session, request.slug, found.note) if session.is_json else ExitCode.DONE
+        return _said(session, request.slug, found.note if session.is_json else "dry run: nothing was written anywhere")
     if not _is_agreed(session, how, f"Take {request.slug} back?"):
         say("nothing was done")
         return ExitCode.DONE

@@ -9,14 +9,14 @@ import typer
 from securewatch.cli import options
 from securewatch.cli.session import Session, say, session_of
 
-config = typer.Typer(help="The configuration: check, show, schema.", no_args_is_help=True)
-audit = typer.Typer(help="The audit log: list, verify.", no_args_is_help=True)
+config = typer.Typer(help="The configuration: check, show, schema.")
+audit = typer.Typer(help="The audit log: list, verify.")
 All = Annotated[bool, typer.Option("--all", help="Every customer: the kill switch.")]
 
 
 @config.command("check")
 def config_check(context: typer.Context) -> None:
-    """Check the files; all problems are listed at once, with exit code 2.
+    """Check the files; every problem is listed at once. Exit code 2 where there is one.
 
     securewatch config check
     """
@@ -41,7 +41,7 @@ def config_check(context: typer.Context) -> None:
 
 @config.command("show")
 def config_show(context: typer.Context) -> None:
-    """Show every effective value with where it is from; secrets are masked.
+    """Show every value in force, and where it is from. Secrets are masked.
 
     securewatch config show
     """
@@ -59,7 +59,7 @@ def config_show(context: typer.Context) -> None:
 
 @config.command("schema")
 def config_schema() -> None:
-    """Print the JSON Schema (draft 7) of the files, for editors.
+    """Print the files' JSON Schema (draft 7), for editors.
 
     securewatch config schema
     """
@@ -76,7 +76,7 @@ def audit_list(
     run: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
     limit: options.Limit = 50,
 ) -> None:
-    """List the newest entries of the audit log: who, when, what, why.
+    """List the newest entries: who, when, what, why.
 
     securewatch audit list --customer acme-corp
     """
@@ -130,7 +130,7 @@ def audit_verify(
 
 
 def pause(context: typer.Context, all_: All = False, reason: options.Reason = "") -> None:
-    """Stop every write at once, in every process; looks go on.
+    """Stop every write in every process; looks go on.
 
     securewatch pause --all --reason "customers report failed log-ins"
     """
@@ -161,7 +161,7 @@ def _set_pause(context: typer.Context, is_all: bool, *, paused: bool, reason: st
 
 
 def serve(context: typer.Context) -> None:
-    """Run the controller until it is told to stop: it moves every customer and keeps every watch.
+    """Run the controller until it is told to stop. It moves every customer and keeps every watch.
 
     securewatch serve
     """
@@ -181,7 +181,7 @@ def serve(context: typer.Context) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Look for what is wrong with this installation: configuration, key, repository, state, clock.
+    """Look for what is wrong here. Examined: configuration, key, repository, state, audit log, controller.
 
     securewatch doctor
     """

@@ -154,7 +154,7 @@ def _outcome(status: "CustomerStatus") -> str:
         return f"{status.version} is verified"
     if word == "rolled back":
         back = next((good.version for good in run.good if good.version), None) or "the recorded deploys"
-        why = f" ({run.trigger})" if run.trigger else ""
+        why = f" ({run.trigger.replace('_', ' ')})" if run.trigger else ""
         return f"{status.version or 'what was live'} was taken back to {back}{why}"
     if status.kind is RunKind.ENV:
         return f"env vars for {status.version}: {word if word != 'live' else 'written'}"
@@ -206,14 +206,14 @@ def card_lines(card: "CustomerCard", now: datetime) -> list[str]:
 
 def show_health(health: "CustomerHealth") -> None:
     """A customer's health as a table."""
-    print(f"{health.slug} ({health.name}): {'healthy' if health.is_healthy else 'UNHEALTHY'}")
+    print(f"{health.slug} ({health.name}): {'healthy' if health.is_healthy else 'UNHEALTHY (docs/runbooks/SW603.md)'}")
     headings = ("service", "health", "version", "runs", "database", "median", "p95", "url")
     show_table(headings, (_health_row(one) for one in health.services))
     for one in health.services:
         if one.domains:
             print(f"  {one.kind} domains: {', '.join(one.domains)}")
     if health.split:
-        print(f"  ! {health.split}")
+        print(f"  ! {health.split} (docs/runbooks/SW507.md)")
 
 
 def _health_row(one: "ServiceHealth") -> tuple[str | Text, ...]:

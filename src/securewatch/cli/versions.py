@@ -13,7 +13,7 @@ AnyVersion = Annotated[
 
 
 def list_versions(context: typer.Context) -> None:
-    """List the tags of the vendor's repository, the newest version first.
+    """List the vendor's tags, the newest version first.
 
     securewatch list-versions
     """
@@ -56,7 +56,7 @@ def list_versions(context: typer.Context) -> None:
 
 
 def validate(context: typer.Context, version: options.Version) -> None:
-    """Check that a version can be deployed: well-formed, tagged, and not moved.
+    """Check that a version is well-formed, tagged, not moved.
 
     securewatch validate --version v1.1.0
     """
@@ -72,7 +72,7 @@ def validate(context: typer.Context, version: options.Version) -> None:
 
 
 def check_policy(context: typer.Context, version: options.Version, customer: options.AnyCustomer = None) -> None:
-    """Ask the customers' policies whether they allow a version; exit code 1 where one does not.
+    """Ask the policies whether they allow a version. Exit code 1 where one does not.
 
     securewatch check-policy --version v1.1.0 --customer acme-corp
     """
@@ -107,6 +107,6 @@ def check_policy(context: typer.Context, version: options.Version, customer: opt
     raise typer.Exit(0 if all(one.is_allowed for one in answers) else 1)
 
 
-app = typer.Typer(help="The vendor's versions: list, validate.", no_args_is_help=True)
+app = typer.Typer(help="The vendor's versions: list, validate.")
 app.command("list")(list_versions)
 app.command("validate")(validate)

@@ -30,11 +30,11 @@ class Committer:
     async def commit(
         self, view: View, decision: Decision, grants: Sequence[Grant], requests: Sequence[inbox.Request], now: datetime
     ) -> bool:
-        """Write one decision down; whether anything is new. `requests` are those that it takes up.
+        """Write one decision down; whether anything is new. `requests` are all those for its run.
 
         Raises Conflict where the run moved on in the meantime, or an approval was used by somebody else.
         """
-        if not changes(view, decision):
+        if not requests and not changes(view, decision):
             return False
         async with self.database.write("decide") as tx:
             is_new = await self._commit(tx, view, decision, grants, now)

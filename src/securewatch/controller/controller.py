@@ -66,6 +66,7 @@ class Controller:
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._seen_changes = -1
+        self._is_in_doubt = False
         self.decisions: dict[str, Decision] = {}
         self.troubles: dict[str, SecurewatchError] = {}
 
@@ -92,6 +93,7 @@ class Controller:
         now = self._parts.clock.now()
         async with self._parts.database.read() as tx:
             fleet, requests = await self._load(tx)
+        self._is_in_doubt = any(one.state.was_sent for view in fleet.views for one in view.effects.values())
         decision = decide(fleet, now)
         self.decisions = dict(decision.decisions)
         changed = await self._commit(fleet, decision, requests, now)
@@ -121,12 +123,10 @@ class Controller:
             name = f"{view.run.id}/decide"
             if self._not_before.get(name, now) > now:
                 continue
-            taken_up = [
-                one for one in requests if one.payload["run_id"] == view.run.id and view.rollback_reason is not None
-            ]
+            asked = [one for one in requests if one.payload["run_id"] == view.run.id]
             try:
                 found = decision.decisions[view.run.id]
-                is_new = await committer.commit(view, found, fleet.grants, taken_up, now) or is_new
+                is_new = await committer.commit(view, found, fleet.grants, asked, now) or is_new
                 self._not_before.pop(name, None)
             except Conflict as error:
                 log.info("a run moved on meanwhile", extra={"action": "decide_conflict", "run": view.run.id})
@@ -201,7 +201,7 @@ class Controller:
     def _skip_idle(self, next_at: datetime | None) -> None:
         """Jump over idle time: nothing under way here or at Render, nothing in doubt, nobody asked for a decision."""
         clock: Any = self._parts.clock
-        if next_at is None or self._tasks or not getattr(clock, "skips_idle", False):
+        if next_at is None or self._tasks or self._is_in_doubt or not getattr(clock, "skips_idle", False):
             return
         for found in self.decisions.values():
             if found.run.stage in _MAY_BE_IN_FLIGHT or (found.waiting_on is not None and found.waiting_on.person):

@@ -40,7 +40,7 @@ _EFFECTS = {
     EffectState.CONFIRMED: "Render shows what was asked for.",
     EffectState.FAILED: "Render ended the work without success.",
     EffectState.NEEDS_HUMAN: "The outcome cannot be found out; a person must look.",
-    EffectState.DROPPED: "Render did not get the write, or shows none after the grace; it may be armed anew under the next number.",
+    EffectState.DROPPED: "Render did not get the write, or shows none after the grace. It may be armed anew.",
 }
 _PEOPLE = {
     "force.used": "The soft checks were skipped; with the reason.",

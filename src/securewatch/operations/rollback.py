@@ -148,7 +148,7 @@ async def _nothing_recorded(deps: Deps, customer: Customer, facts: tuple[Service
         for deploy in (await _candidates(deps, fact))[:CANDIDATES_MAX]:
             commit = deploy.commit.id[:12] if deploy.commit else "no commit"
             lines.append(f"{fact.kind} {deploy.id} ({commit}, {deploy.created_at:%Y-%m-%d %H:%M} UTC)")
-    candidates = "; ".join(lines) or "Render lists none that was live"
+    candidates = "; ".join(lines) or "Render lists no earlier deploy that was live"
     return NeedsHuman(
         "SW602",
         f"there is no recorded deploy of {customer.slug} to go back to",
@@ -175,7 +175,7 @@ async def _start_named(
             f"{customer.slug} has no deploy {', '.join(sorted(missing))} that was live",
             fix=f"securewatch list-deployments --customer {customer.slug}",
         )
-    if all(fact.live is not None and fact.live.id in request.to for fact in facts):
+    if all(_runs(fact, one) for fact in facts for one in wanted if one.kind is fact.kind):
         return RollbackStarted(None, f"{customer.slug} is at {', '.join(request.to)} already")
     named = tuple(fact for fact in facts if any(one.kind is fact.kind for one in wanted))
     owner_id = facts[0].owner_id
@@ -184,7 +184,7 @@ async def _start_named(
     plan = plan_deploy(Planning(deps.fleet, customer, owner_id), target, facts=named, env=env)
     note_ = ", ".join(f"{one.kind} to {one.deploy_id}" for one in wanted)
     if is_dry:
-        return RollbackStarted(None, f"would take {note_}")
+        return RollbackStarted(None, note_)
     asked = DeployRequest(customer.slug, "", kind=RunKind.ROLLBACK, force=request.force, reason=request.reason)
     planned = Planned(asked, customer, plan, (), False, "", {}, {})
     database = await deps.database()
@@ -196,6 +196,13 @@ async def _start_named(
         run = await runs.add_run(tx, run)
         await note(deps, tx, run, "rollback.requested", {"to": list(request.to), "reason": request.reason})
     return RollbackStarted(run, note_)
+
+
+def _runs(fact: ServiceFacts, good: GoodDeploy) -> bool:
+    """Whether the service is at that deploy, or at another one of the same commit."""
+    if fact.live is None:
+        return False
+    return fact.live.id == good.deploy_id or (good.commit is not None and fact.live.commit == good.commit)
 
 
 async def _named(deps: Deps, fact: ServiceFacts, ids: tuple[str, ...]) -> GoodDeploy | None:

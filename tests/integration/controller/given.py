@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,7 +37,10 @@ from tests.fakes.rig import KEY, Rig, running_rig
 GRACE_SECONDS, HTTP_TIMEOUT_SECONDS = 300.0, 10.0
 OLD, NEW = make_commit(0).id, make_commit(1).id
 WRITES = {BACKEND: {"VERSION_TAG": "v1.1.0"}, FRONTEND: {"VITE_VERSION_TAG": "v1.1.0"}}
-RULES = DeployRules(settle_seconds=60.0, monitoring_seconds=7200.0)
+NO_GATES = GateRules()
+RULES = DeployRules(
+    settle_seconds=60.0, monitoring_seconds=1800.0, dense_duration_seconds=600.0, sparse_interval_seconds=120.0
+)
 
 
 class RigClock:
@@ -47,6 +50,8 @@ class RigClock:
         self._rig = rig
         self.monotonic_seconds = 1000.0
         self.on_reading: Callable[[], None] = lambda: None
+        self.skips_idle = False
+        self.skipped_at: list[datetime] = []
 
     def now(self) -> datetime:
         return self._rig.clock.now()
@@ -55,7 +60,14 @@ class RigClock:
         self.on_reading()
         return self.monotonic_seconds
 
+    def skip_to(self, instant: datetime) -> None:
+        self.skipped_at.append(self.now())
+        self._rig.clock.advance(max((instant - self.now()).total_seconds(), 0.0))
+
     async def sleep_until(self, instant: datetime, *, wake: asyncio.Event) -> None:
+        """Time goes on only where nothing under way wakes the sleeper first."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), 0.05)
         if not wake.is_set() and instant > self.now():
             await self._rig.pass_seconds((instant - self.now()).total_seconds())
 
@@ -138,7 +150,7 @@ class Engine:
         patience = Patience(GRACE_SECONDS, HTTP_TIMEOUT_SECONDS, self.clock.monotonic(), self.clock.now())
         tools = Tools(self.client, vault, owner_id)
         self.ledger = Ledger(LedgerParts(self.database, self.box, tools, "ann"), clock=self.clock, patience=patience)
-        sight = Sight(self.client, cast(Prober, self.prober), cast(VendorRepository, self.repository))
+        sight = Sight(self.client, cast("Prober", self.prober), cast("VendorRepository", self.repository))
         observer = Observer(self.database, self.box, sight, clock=self.clock)
         parts = Parts(self.database, self.box, self.clock, self.ledger, observer, "ann")
         self.controller = Controller(parts, only_run=only_run)
@@ -204,9 +216,9 @@ class Engine:
             return
         await self.controller.drain()
         now = self.clock.now()
-        found = [one.next_at for one in self.controller.decisions.values() if one.next_at is not None]
-        ahead = [(one - now).total_seconds() for one in found if one > now]
-        await self.pass_seconds(min([*ahead, 5.0]))
+        unfinished = [one for one in self.controller.decisions.values() if not one.run.stage.is_terminal]
+        instants = [one.next_at or now + timedelta(seconds=5) for one in unfinished]
+        await self.pass_seconds(min([(one - now).total_seconds() for one in instants if one > now], default=5.0))
 
     async def run_until(self, is_done: Callable[[Run], bool], *, steps_max: int = 1500) -> Run:
         """Step until the run is where the test wants it."""
@@ -224,7 +236,7 @@ class Engine:
 
 
 @asynccontextmanager
-async def running_engine(folder: Path, *, gates: GateRules = GateRules(), **run: Any) -> AsyncIterator[Engine]:
+async def running_engine(folder: Path, *, gates: GateRules = NO_GATES, **run: Any) -> AsyncIterator[Engine]:
     """An engine with one run of v1.1.0 for acme-corp in the queue; `run` changes it."""
     async with running_rig() as rig:
         clock = RigClock(rig)

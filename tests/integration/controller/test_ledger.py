@@ -1,4 +1,4 @@
-"""The effect ledger against the local platform: lost answers, the grace, the send deadline, fencing, the kill switch."""
+"""The effect ledger and the local platform: lost answers, the grace, the send deadline, fencing, the kill switch."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Promises of `decide` over all that a store can hold: it never raises, never writes when it must not, is never stuck."""
+"""Promises of `decide` over all that a store can hold: it never raises, never writes unasked, is never stuck."""
 
 from dataclasses import replace
 from datetime import datetime
