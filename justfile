@@ -52,6 +52,10 @@ docs *args:
 demo *args:
     python -m rehearsal.demo "$@"
 
+# how long --help takes, in milliseconds and compared with an empty Python: ./dev bench [N]
+bench *args:
+    python benchmarks/help_speed.py "$@"
+
 # everything that must be clean before a commit, but the tests
 check: _fmt-check lint types imports shape (docs "--check")
 

@@ -267,7 +267,7 @@ def test_a_platform_that_answers_a_web_page_is_recognised(place: Place) -> None:
 class Page(BaseHTTPRequestHandler):
     """A captive portal: a web page for everything."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         """Answer with the page."""
         self.send_response(200)
         self.send_header("Content-Type", "text/html")

@@ -1,4 +1,4 @@
-"""One customer's story with real processes and databases: a good version, a bad one that is taken back, and restoration."""
+"""One customer's story on real processes and databases: a good version, a bad one taken back, and restoration."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.given import Place, Ran
+from tests.acceptance.given import Place, Ran, wait_until
 
 pytestmark = pytest.mark.xdist_group("acceptance_mission_commands")
 
@@ -139,6 +139,27 @@ def test_a_customer_without_a_recorded_deploy_is_told_what_it_may_go_back_to(pla
     ran = place.refuses(9, "SW602", "rollback-customer", "--customer", "acme-corp", script=SCRIPT)
 
     assert "--to DEPLOY" in ran.err
+
+
+def test_a_rollback_to_a_named_deploy_goes_there_once(place: Place) -> None:
+    old = place.platform.service(BACKEND)["live_deploy"]
+    place.platform.admin("POST", f"/services/{BACKEND}/deploys", {"ref": "v1.0.1"})
+    wait_until(lambda: bool(place.platform.service(BACKEND)["effective"] == 2))
+    words = ("rollback-customer", "--customer", "acme-corp", "--to")
+
+    live = script(place, *words, place.platform.service(BACKEND)["live_deploy"]).ended(0)
+    place.refuses(2, "SW206", *words, "dep-nonsense", script=SCRIPT)
+    dry = script(place, *words, old, "--dry-run").ended(0)
+    before = place.platform.writes()
+    script(place, *words, old).ended(0)
+    again = script(place, *words, old).ended(0)
+
+    assert "already" in live.out
+    assert f"backend to {old}" in dry.out
+    assert before == []
+    assert "already" in again.out
+    assert place.platform.writes() == [f"POST /v1/services/{BACKEND}/rollback"]
+    assert place.platform.service(BACKEND)["env"]["VERSION_TAG"] == "v1.0.0"
 
 
 # --- environment management -------------------------------------------------------------------------------------------

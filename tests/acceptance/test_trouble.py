@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.given import RUN_SECONDS, Place, Ran, wait_until
+from tests.acceptance.given import PROJECT, RUN_SECONDS, Place, Ran, wait_until
 
 pytestmark = pytest.mark.xdist_group("acceptance_trouble")
 
@@ -99,8 +99,9 @@ def test_a_customer_that_is_unhealthy_before_is_refused_without_a_write(place: P
 
     ran = place.run(*DEPLOY).ended(1)
 
-    assert "SW409" in ran.out + ran.err
-    assert "--force" in ran.out + ran.err
+    assert "v1.1.0 refused; v1.0.0 goes on serving" in ran.out
+    assert "the last: status 503 (docs/runbooks/SW409.md)" in ran.out
+    assert (PROJECT / "docs" / "runbooks" / "SW409.md").is_file()
     assert place.platform.writes() == []
 
 

@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "acme-corp"
 SERVICES = ("srv-acme-backend-abc123", "srv-acme-frontend-def456")
-RELEASE_KEYS = {"VERSION_TAG", "VITE_VERSION_TAG"}
+RELEASE_KEYS = {SERVICES[0]: "VERSION_TAG", SERVICES[1]: "VITE_VERSION_TAG"}
 MEMORY = Path("/dev/shm")
 """A killed process loses no page cache, so a disk in memory proves as much and is quicker."""
 RATE = 1200
@@ -63,14 +63,6 @@ class Stand:
         found: dict[str, Any] = json.loads(self.zygote.stdout.readline())
         return found
 
-    def record(self, what: str, *, before: Sequence[str] = (), **more: Any) -> list[Point]:
-        """The points of one whole run, after the deploys of `before`."""
-        folder = self.reset()
-        for version in before:
-            assert self.run(folder, "deploy", version=version)["code"] == 0
-        found = self.run(folder, what, records=True, **more)
-        return points_of(found["seen"])
-
     def services(self) -> dict[str, Any]:
         """The platform's own view of every service."""
         state: dict[str, Any] = _call("GET", f"{self.admin}/state")["services"]
@@ -97,29 +89,45 @@ def points_of(seen: Sequence[str]) -> list[Point]:
     return points
 
 
-def problems_of(stand: Stand, before: Mapping[str, Any], *, commit: str, release: str, made: int = 1) -> list[str]:
-    """What is wrong with the two services: live commit, number of our own deploys of `release`, env vars."""
+def problems_of(stand: Stand, before: Mapping[str, Any], *, live: str, release: str) -> list[str]:
+    """What is wrong at the platform after a command for the tag `release`, when the tag `live` must be what runs."""
     problems = []
     now = stand.services()
     for service_id in SERVICES:
-        service, old = now[service_id], before[service_id]
-        if service["live_commit"] != commit:
-            problems.append(f"{service_id} runs {service['live_commit'][:7]}")
-        ours = [one for one in service["deploys"] if one["trigger"] == "api" and one["commit"] == release]
-        if len(ours) > made:
-            problems.append(f"{service_id} has {len(ours)} deploys of ours")
-        changed = {key for key in {*service["env"], *old["env"]} if service["env"].get(key) != old["env"].get(key)}
-        if commit == release and not ours:
-            problems.append(f"{service_id} has no deploy of ours")
-        if changed - RELEASE_KEYS or (commit != release and changed):
-            problems.append(f"{service_id} has other env vars: {sorted(changed)}")
+        wanted = dict(before[service_id]["env"])
+        if live == release:
+            wanted[RELEASE_KEYS[service_id]] = release
+        found = [
+            *_problems_of_deploys(now[service_id], commit_of(stand, live), commit_of(stand, release)),
+            *_problems_of_env(now[service_id], wanted),
+        ]
+        problems += [f"{service_id} {one}" for one in found]
     for service_id in set(now) - set(SERVICES):
-        if (
-            now[service_id]["deploys"] != before[service_id]["deploys"]
-            or now[service_id]["env"] != before[service_id]["env"]
-        ):
+        if any(now[service_id][part] != before[service_id][part] for part in ("deploys", "env")):
             problems.append(f"{service_id} is somebody else's and was changed")
     return problems
+
+
+def _problems_of_deploys(service: Mapping[str, Any], live: str, release: str) -> Iterator[str]:
+    """One deploy of the release at most, none where it went live without need, and one way back where it has to go."""
+    ours = [one for one in service["deploys"] if one["trigger"] == "api" and one["commit"] == release]
+    others = [one for one in service["deploys"][1:] if one not in ours]
+    if service["live_commit"] != live:
+        yield f"runs {str(service['live_commit'])[:7]}"
+    if len(ours) > 1 or (live == release and not ours):
+        yield f"has {len(ours)} deploys of ours"
+    back = 1 if live != release and any(one["live_at"] for one in ours) else 0
+    if len(others) != back:
+        yield f"has {len(others)} other deploys, not {back}: {[one['trigger'] for one in others]}"
+
+
+def _problems_of_env(service: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[str]:
+    """The env vars as they are kept, and as the live deploy got them; the names of those that differ, never a value."""
+    for part in ("env", "live_env"):
+        keys = {*service[part], *wanted}
+        wrong = sorted(key for key in keys if service[part].get(key) != wanted.get(key))
+        if wrong:
+            yield f"has another {part}: {', '.join(wrong)}"
 
 
 @contextmanager

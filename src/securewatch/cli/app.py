@@ -1,8 +1,7 @@
 """The program: its global flags, its commands in both grammars, and what becomes of an error."""
 
-import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -127,12 +126,11 @@ def help_(
     raise typer.Exit(main([*words, "--help"]))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; gives the exit code. No traceback leaves it."""
+def main(arguments: Sequence[str] | None = None, program: Callable[..., int | None] = app) -> int:
+    """Run one command line through `program`; gives the exit code. No traceback leaves it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     try:
-        found = app(hoist(words), standalone_mode=False, prog_name="securewatch")
+        found = program(hoist(words), standalone_mode=False, prog_name="securewatch")
         return _interrupted() if found == ExitCode.INTERRUPTED else int(found or 0)
     except SecurewatchError as error:
         return _failed(error, words)

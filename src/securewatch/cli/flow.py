@@ -56,7 +56,7 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
 async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, how: How) -> ExitCode:
     """Take a customer back to its recorded good pair."""
     found = await start_rollback(deps, request, is_dry=True)
-    if found.run is None and not request.to:
+    if found.is_there:
         return _said(session, request.slug, found.note)
     _tell(session, [f"{request.slug} goes back: {found.note}"])
     if how.is_dry:
@@ -86,7 +86,7 @@ async def _detach(deps: Deps, session: Session, run: Run) -> ExitCode:
         print_json(status_data(status, code))
     else:
         print(f"run {run.id} is noted", flush=True)
-        _tell(session, [waiting_line(status, deps.clock.now())])
+        _tell(session, [line for line in [waiting_line(status, deps.clock.now())] if line])
     if deps.lock.holder() is None:
         say("no controller runs: start `securewatch serve`, or give the same command without --detach")
     return code
@@ -157,5 +157,5 @@ def _is_agreed(session: Session, how: How, question: str) -> bool:
 
 
 def _tell(session: Session, lines: Sequence[str]) -> None:
-    if not session.is_json:
-        print("\n".join(line for line in lines if line is not None), flush=True)
+    if lines and not session.is_json:
+        print("\n".join(lines), flush=True)

@@ -1,7 +1,5 @@
 """Commands about the installation: configuration, audit log, kill switch, controller, self-examination."""
 
-import asyncio
-import signal
 from typing import Annotated
 
 import typer
@@ -165,6 +163,9 @@ def serve(context: typer.Context) -> None:
 
     securewatch serve
     """
+    import asyncio
+    import signal
+
     from securewatch.deps import Deps
     from securewatch.operations.serve import serve as run_controller
 

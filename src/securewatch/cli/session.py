@@ -1,6 +1,5 @@
 """One invocation: the global flags, the parts of this process, and how an operation is run in it."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -31,9 +30,13 @@ class Session:
 
     def run(self, verb: "Callable[[Deps], Awaitable[T]]") -> T:
         """Run one operation with parts of its own, closed afterwards."""
+        import asyncio
+        import logging
+
         from securewatch.config.settings import load_settings
         from securewatch.deps import Deps
 
+        logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
         settings = load_settings({"api_key": self.api_key, "config_dir": self.config}, Path.cwd())
 
         async def work() -> T:

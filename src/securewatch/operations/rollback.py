@@ -37,10 +37,14 @@ class RollbackRequest:
 
 @dataclass(frozen=True)
 class RollbackStarted:
-    """The run to follow; None where the customer is at its good pair already, and `note` says so."""
+    """The run to follow, and where it goes in `note`; where the customer `is_there` already, `note` says so.
+
+    No run in a dry one to named deploys.
+    """
 
     run: Run | None
     note: str = ""
+    is_there: bool = False
 
 
 async def start_rollback(deps: Deps, request: RollbackRequest, *, is_dry: bool = False) -> RollbackStarted:
@@ -61,7 +65,7 @@ async def start_rollback(deps: Deps, request: RollbackRequest, *, is_dry: bool =
     if run is None:
         raise await _nothing_recorded(deps, customer, facts, "this tool never deployed to it")
     if run.stage is Stage.ROLLED_BACK or run.kind is RunKind.ROLLBACK or _is_at_good(run, facts):
-        return RollbackStarted(None, _already(customer, run))
+        return RollbackStarted(None, _already(customer, run), is_there=True)
     await _refuse_spent(deps, customer, run, facts)
     if not is_dry:
         await _ask(deps, run, request, owner_id)
@@ -99,7 +103,8 @@ def _is_at_good(run: Run, facts: tuple[ServiceFacts, ...]) -> bool:
 
 
 def _already(customer: Customer, run: Run) -> str:
-    return f"{customer.slug} is at its last good deploy already ({run.stage.value.replace('_', ' ')} {run.version})"
+    said = f"{customer.slug} is at its last good deploy already"
+    return f"{said} ({run.version}: {run.stage.value.replace('_', ' ')})" if run.version else said
 
 
 def _targets(run: Run) -> str:
@@ -145,7 +150,8 @@ async def _ask(deps: Deps, run: Run, request: RollbackRequest, owner_id: str) ->
 async def _nothing_recorded(deps: Deps, customer: Customer, facts: tuple[ServiceFacts, ...], why: str) -> NeedsHuman:
     lines = []
     for fact in facts:
-        for deploy in (await _candidates(deps, fact))[:CANDIDATES_MAX]:
+        once_live = [one for one in await _served(deps, fact) if one.status is DeployStatus.DEACTIVATED]
+        for deploy in once_live[:CANDIDATES_MAX]:
             commit = deploy.commit.id[:12] if deploy.commit else "no commit"
             lines.append(f"{fact.kind} {deploy.id} ({commit}, {deploy.created_at:%Y-%m-%d %H:%M} UTC)")
     candidates = "; ".join(lines) or "Render lists no earlier deploy that was live"
@@ -157,9 +163,10 @@ async def _nothing_recorded(deps: Deps, customer: Customer, facts: tuple[Service
     )
 
 
-async def _candidates(deps: Deps, fact: ServiceFacts) -> list[Deploy]:
+async def _served(deps: Deps, fact: ServiceFacts) -> list[Deploy]:
+    """The service's deploys that are or were live."""
     found = await deploys.fetch_deploys(await deps.client(), ServiceID(fact.service_id), priority=Priority.CLI)
-    return [one for one in found if one.status is DeployStatus.DEACTIVATED]
+    return [one for one in found if one.status in (DeployStatus.LIVE, DeployStatus.DEACTIVATED)]
 
 
 async def _start_named(
@@ -173,10 +180,11 @@ async def _start_named(
         raise NotFound(
             "SW206",
             f"{customer.slug} has no deploy {', '.join(sorted(missing))} that was live",
+            why="only a deploy of this customer that once served can be gone back to",
             fix=f"securewatch list-deployments --customer {customer.slug}",
         )
     if all(_runs(fact, one) for fact in facts for one in wanted if one.kind is fact.kind):
-        return RollbackStarted(None, f"{customer.slug} is at {', '.join(request.to)} already")
+        return RollbackStarted(None, f"{customer.slug} is at {', '.join(request.to)} already", is_there=True)
     named = tuple(fact for fact in facts if any(one.kind is fact.kind for one in wanted))
     owner_id = facts[0].owner_id
     env = {fact.kind: EnvPlan((), (), {}) for fact in named}
@@ -206,7 +214,7 @@ def _runs(fact: ServiceFacts, good: GoodDeploy) -> bool:
 
 
 async def _named(deps: Deps, fact: ServiceFacts, ids: tuple[str, ...]) -> GoodDeploy | None:
-    found = next((one for one in await _candidates(deps, fact) if one.id in ids), None)
+    found = next((one for one in await _served(deps, fact) if one.id in ids), None)
     if found is None:
         return None
     commit = found.commit.id if found.commit else None

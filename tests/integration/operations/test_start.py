@@ -1,0 +1,153 @@
+"""Beginning a run: what is committed, what is followed instead, what is refused. Nothing reaches Render."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from securewatch.core.errors import Conflict, ShutGate
+from securewatch.deploy.model import Run, Stage
+from securewatch.deps import Deps
+from securewatch.operations.start import start_run
+from securewatch.store import audit, meta, plans, sealed
+from tests.fakes.rig import BACKEND
+from tests.integration.operations.given import NEW, move, planned, running_office
+
+
+async def started(deps: Deps, slug: str = "acme-corp") -> Run:
+    run = await start_run(deps, await planned(deps, slug))
+    assert run is not None
+    return run
+
+
+async def test_a_run_begins_in_the_queue_with_its_plan_and_sealed_values(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps("bob")
+
+        run = await started(deps)
+
+        async with (await deps.database()).read() as tx:
+            plan = await plans.load_plan(tx, run.plan_hash)
+            values = await sealed.open_values(tx, deps.box(), purpose="write", run_id=run.id, service_id=BACKEND)
+            entries = await audit.entries(tx)
+            tag = await meta.get_meta(tx, "tag:v1.1.0")
+        assert (run.stage, run.generation, run.requested_by) == (Stage.QUEUED, 1, "bob")
+        assert plan is not None
+        assert values is not None
+        assert values["VERSION_TAG"] == "v1.1.0"
+        assert [(one.action, one.actor) for one in entries] == [("deploy.requested", "bob")]
+        assert tag == NEW
+        assert office.rig.backend.env["VERSION_TAG"].value == "v1.0.0"
+
+
+async def test_running_the_same_command_again_follows_the_unfinished_run(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        first = await started(await office.deps())
+        moved = await move(await office.deps(), first, stage=Stage.DEPLOYING)
+
+        again = await started(await office.deps("ann"))
+
+        assert again == moved
+
+
+async def test_another_version_while_one_is_unfinished_is_a_conflict(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await started(deps)
+
+        with pytest.raises(Conflict) as caught:
+            await start_run(deps, await planned(deps, target={"version": "v1.2.0"}))
+
+        assert caught.value.code == "SW410"
+
+
+async def test_another_customer_is_no_hindrance(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await started(deps)
+
+        assert (await started(deps, "medhealth")).slug == "medhealth"
+
+
+async def test_after_a_failed_try_the_next_one_is_a_new_generation(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        first = await started(deps)
+        await move(deps, first, stage=Stage.FAILED)
+
+        second = await started(deps)
+
+        assert (second.id, second.generation) == ("acme-corp-2", 2)
+
+
+async def test_beside_a_run_that_is_only_watched_another_version_may_begin(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await move(deps, await started(deps), stage=Stage.WATCHING)
+
+        second = await start_run(deps, await planned(deps, target={"version": "v1.2.0"}))
+
+        assert second is not None
+        assert second.generation == 2
+
+
+async def test_redeploying_a_watched_version_is_a_new_run(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        first = await move(deps, await started(deps), stage=Stage.WATCHING)
+
+        same = await started(deps)
+        again = await start_run(deps, await planned(deps, target={"redeploy": True}))
+
+        assert same == first
+        assert again is not None
+        assert again.generation == 2
+
+
+async def test_a_version_that_is_there_already_begins_nothing(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+
+        assert await start_run(deps, await planned(deps, is_there=True)) is None
+
+
+async def test_nothing_begins_while_everything_is_paused(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        async with (await deps.database()).write("pause") as tx:
+            await meta.set_paused(tx, True, actor="ann", at=deps.clock.now(), reason="incident 7")
+
+        with pytest.raises(ShutGate) as caught:
+            await start_run(deps, await planned(deps))
+
+        assert caught.value.code == "SW403"
+        assert "incident 7" in caught.value.why
+
+
+async def test_force_is_journalled_as_an_entry_of_its_own_with_its_reason(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        made = await planned(deps)
+        forced = replace(made, request=replace(made.request, force=True, reason="hotfix"))
+
+        run = await start_run(deps, forced)
+
+        async with (await deps.database()).read() as tx:
+            entries = await audit.entries(tx)
+        assert run is not None
+        assert run.force
+        assert [one.action for one in entries] == ["deploy.requested", "force.used"]
+        assert entries[1].detail == {"reason": "hotfix"}
+
+
+async def test_a_state_that_belongs_to_another_render_is_refused(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        await started(await office.deps())
+        deps = await office.deps()
+        made = await planned(deps)
+        elsewhere = await office.deps(RENDER_HOST="http://127.0.0.1:9/v1")
+
+        with pytest.raises(Conflict) as caught:
+            await start_run(elsewhere, made)
+
+        assert caught.value.code == "SW414"

@@ -1,0 +1,77 @@
+"""What is seen while a run is followed."""
+
+from datetime import timedelta
+
+import pytest
+
+from securewatch.cli.live import PlainLines, progress_of
+from securewatch.core.errors import Retryable
+from securewatch.deploy.model import ServiceKind, Stage
+from securewatch.operations.status import CustomerStatus, status_of
+from tests.factories import NOW, make_live, make_progress, make_view
+from tests.fakes.stepped_clock import SteppedClock
+
+BACKEND, FRONTEND = ServiceKind.BACKEND, ServiceKind.FRONTEND
+
+
+def status(stage: Stage, **run: object) -> CustomerStatus:
+    """acme-corp's state in that stage."""
+    return status_of(make_view(stage, run=run), None, NOW)
+
+
+def test_the_progress_bar_never_goes_back_on_the_way_to_verified() -> None:
+    way = [
+        status(Stage.QUEUED),
+        status(Stage.PREFLIGHT),
+        status(Stage.BACKING_UP),
+        status(Stage.SETTING_ENV),
+        status(Stage.DEPLOYING),
+        status(Stage.DEPLOYING, progress=(make_progress(BACKEND),)),
+        status(Stage.SETTLING, progress=(make_progress(BACKEND, live_at=NOW),)),
+        status(Stage.DEPLOYING, progress=(make_live(BACKEND),)),
+        status(Stage.DEPLOYING, progress=(make_live(BACKEND), make_progress(FRONTEND))),
+        status(Stage.VERIFYING, progress=(make_live(BACKEND), make_live(FRONTEND))),
+        status(Stage.WATCHING, verified_at=NOW, progress=(make_live(BACKEND), make_live(FRONTEND))),
+    ]
+
+    found = [progress_of(one) for one in way]
+
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage.is_terminal])
+def test_what_is_over_fills_the_bar(stage: Stage) -> None:
+    assert progress_of(status(stage)) == 1.0
+
+
+def test_a_line_is_printed_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = PlainLines(SteppedClock(NOW))
+
+    for _ in range(3):
+        lines(status(Stage.PREFLIGHT), None)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "12:00:00  backend    pre-deployment checks",
+        "12:00:00  frontend   pre-deployment checks",
+    ]
+
+
+def test_trouble_is_told_with_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = PlainLines(SteppedClock(NOW))
+
+    lines(status(Stage.PREFLIGHT), Retryable("SW303", "Render cannot be reached"))
+
+    assert "trouble: SW303 Render cannot be reached; tried again" in capsys.readouterr().out
+
+
+def test_a_quiet_log_says_every_half_minute_that_it_is_alive(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = SteppedClock(NOW)
+    lines = PlainLines(clock)
+    lines(status(Stage.BACKING_UP), None)
+    capsys.readouterr()
+
+    clock.step(timedelta(seconds=31))
+    lines(status(Stage.BACKING_UP), None)
+
+    assert capsys.readouterr().out == "12:00:31  still backing up\n"

@@ -1,0 +1,43 @@
+"""Words of the command line become values or are refused with what is accepted."""
+
+import pytest
+
+from securewatch.cli.parse import parse_kinds, parse_timeout, parse_until
+from securewatch.core.errors import UsageError
+from securewatch.deploy.model import ServiceKind
+from securewatch.operations.follow import FollowOptions
+
+
+def test_a_service_type_names_one_service_or_both() -> None:
+    assert parse_kinds("backend") == (ServiceKind.BACKEND,)
+    assert parse_kinds("frontend") == (ServiceKind.FRONTEND,)
+    assert parse_kinds("both") == (ServiceKind.BACKEND, ServiceKind.FRONTEND)
+
+
+@pytest.mark.parametrize("text", ["", "Backend", "back", "backend,frontend"])
+def test_another_service_type_is_refused_with_what_is_accepted(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_kinds(text)
+
+    assert (caught.value.code, caught.value.fix) == ("SW201", "give backend, frontend or both")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, None), ("90s", 90.0), ("15m", 900.0), ("1h", 3600.0)])
+def test_a_timeout_has_a_unit(text: str | None, seconds: float | None) -> None:
+    assert parse_timeout(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "15", "0s", "-5m", "soon", "15 minutes of fame"])
+def test_a_timeout_that_is_no_duration_above_zero_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--timeout"):
+        parse_timeout(text)
+
+
+def test_following_ends_at_verified_or_with_the_watch() -> None:
+    assert parse_until("verified", waits=False) == FollowOptions(until_watched=False, waits_at_gates=False)
+    assert parse_until("watched", waits=True) == FollowOptions(until_watched=True, waits_at_gates=True)
+
+
+def test_another_end_is_refused() -> None:
+    with pytest.raises(UsageError, match="--until cannot be 'done'"):
+        parse_until("done", waits=False)
