@@ -23,9 +23,6 @@ MEMORY = Path("/dev/shm")
 RATE = 1200
 """Product seconds a real second: a deploy of two services takes half a second."""
 PATIENCE = {"SECUREWATCH_HTTP_TIMEOUT": "0.5", "SECUREWATCH_ACTOR": "robin"}
-REPEATED = ("GET ", "commit observe", "commit rates", "commit look")
-"""Boundaries of reads, which come again and again while somebody waits; the first of each name stands for all."""
-
 Point = tuple[str, int]
 
 
@@ -78,13 +75,16 @@ class Stand:
         return path.read_text() if path.exists() else ""
 
 
-def points_of(seen: Sequence[str]) -> list[Point]:
-    """Every boundary by name and number; of those that only repeat, the first."""
+def points_of(seen: Sequence[str], *, at_every_step: bool = False) -> list[Point]:
+    """Every boundary by name and number; of those that repeat the first, of the whole command or of every step."""
     counts: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     points = []
     for name in seen:
+        kind, _, step = name.partition(" | ")
         counts[name] += 1
-        if counts[name] == 1 or not name.startswith(REPEATED):
+        kinds[name if at_every_step else kind] += 1
+        if not step or kinds[name if at_every_step else kind] == 1:
             points.append((name, counts[name]))
     return points
 

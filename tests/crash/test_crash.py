@@ -1,13 +1,13 @@
 """Killed at every boundary of input and output, each in turn, and resumed: nothing twice, lost or half-done."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.crash.given import SERVICES, Point, Stand, commit_of, points_of, problems_of
+from tests.crash.given import SERVICES, Point, Stand, points_of, problems_of
 
 GOOD, BAD, OLD = "v1.1.0", "v1.2.0", "v1.0.0"
 POST = f"POST /services/{SERVICES[0]}/deploys"
@@ -24,7 +24,12 @@ class Scenario:
     live: str
     release: str
     before: tuple[str, ...] = ()
-    fault: str = ""
+    fault: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How the count of its points is called."""
+        return " ".join([self.what, self.release, *(str(value) for value in self.fault.values())])
 
     @property
     def more(self) -> dict[str, Any]:
@@ -44,16 +49,24 @@ def prepare(stand: Stand, scenario: Scenario) -> tuple[Path, dict[str, Any]]:
     for version in scenario.before:
         assert stand.run(folder, "deploy", version=version)["code"] == 0, stand.words(folder)
     if scenario.fault:
-        stand.fault(kind=scenario.fault, method="POST", path="/deploys$")
+        stand.fault(method="POST", path="/deploys$", **scenario.fault)
     return folder, seeded
 
 
-def record(stand: Stand, scenario: Scenario) -> list[Point]:
+def record(stand: Stand, scenario: Scenario, *, at_every_step: bool = False) -> list[Point]:
     """The boundaries of one whole run of the command."""
     folder, _ = prepare(stand, scenario)
     found = stand.run(folder, scenario.what, records=True, **scenario.more)
     assert found["code"] == scenario.code, stand.words(folder)
-    return points_of(found["seen"])
+    return points_of(found["seen"], at_every_step=at_every_step)
+
+
+def problems_after(stand: Stand, scenario: Scenario, folder: Path, seeded: Mapping[str, Any]) -> list[str]:
+    """What is wrong when the command is over, at the platform and in the product's own state."""
+    problems = problems_of(stand, seeded, live=scenario.live, release=scenario.release)
+    if stand.run(folder, "audit")["code"] != 0:
+        problems.append("the audit log does not verify, or an effect is open")
+    return problems
 
 
 def try_point(stand: Stand, scenario: Scenario, point: Point, *, resumes: bool, **resume: Any) -> tuple[bool, str]:
@@ -63,13 +76,28 @@ def try_point(stand: Stand, scenario: Scenario, point: Point, *, resumes: bool, 
     is_met = ended["is_killed"]
     if is_met and resumes:
         ended = stand.run(folder, scenario.what, **scenario.more, **resume)
-    live, release = commit_of(stand, scenario.live), commit_of(stand, scenario.release)
-    problems = problems_of(stand, seeded, commit=live, release=release)
+    problems = problems_after(stand, scenario, folder, seeded)
     if ended["code"] not in (scenario.code, None):
         problems.append(f"exit code {ended['code']}")
-    if stand.run(folder, "audit")["code"] != 0:
-        problems.append("the audit log does not verify, or an effect is open")
     return is_met, f"{point}: {'; '.join(problems)}\n{stand.words(folder)}" if problems else ""
+
+
+def try_reads(stand: Stand, scenario: Scenario, points: Sequence[Point]) -> list[tuple[bool, str]]:
+    """Kill at points before the command's first commit, one after another over one state, then run it to its end.
+
+    Nothing was begun at such a point: the platform must be untouched after each, and each next try is a resumption.
+    """
+    folder, seeded = prepare(stand, scenario)
+    before = stand.services()
+    found = []
+    for point in points:
+        is_met = stand.run(folder, scenario.what, kill_at=point, **scenario.more)["is_killed"]
+        assert is_met, f"{point} was not met: {stand.words(folder)}"
+        found.append((is_met, "" if stand.services() == before else f"{point}: the platform was changed"))
+    ended = stand.run(folder, scenario.what, **scenario.more)
+    assert ended["code"] == scenario.code, stand.words(folder)
+    assert problems_after(stand, scenario, folder, seeded) == []
+    return found
 
 
 def try_points(
@@ -77,16 +105,21 @@ def try_points(
     scenario: Scenario,
     choose: Callable[[Sequence[Point]], Sequence[Point]],
     record_property: Callable[[str, object], None],
+    *,
+    at_every_step: bool = False,
 ) -> None:
     """Try every chosen point. After the last decision the command is over: there is nothing to resume."""
-    points = record(stand, scenario)
+    points = record(stand, scenario, at_every_step=at_every_step)
     last = max(index for index, point in enumerate(points) if point[0] == "commit decide after")
+    first = next(index for index, point in enumerate(points) if point[0].startswith("commit "))
     chosen = choose(points)
-    found = [try_point(stand, scenario, point, resumes=points.index(point) < last) for point in chosen]
+    found = try_reads(stand, scenario, [point for point in chosen if points.index(point) < first])
+    for point in chosen:
+        if (index := points.index(point)) >= first:
+            found.append(try_point(stand, scenario, point, resumes=index < last))
 
     met = sum(is_met for is_met, _ in found)
-    name = " ".join(filter(None, (scenario.what, scenario.release, scenario.fault)))
-    record_property("crash points", f"{met} of {len(chosen)} points: {name}")
+    record_property("crash points", f"{met} of {len(chosen)} points: {scenario.name}")
     wrong = [words for _, words in found if words]
     assert not wrong
     assert met >= MET_MIN * len(chosen)
@@ -108,6 +141,11 @@ def around_doubt(points: Sequence[Point]) -> Sequence[Point]:
     return [point for point in from_the_send(points) if point[0].startswith(words)]
 
 
+def reads(points: Sequence[Point]) -> Sequence[Point]:
+    """The reads alone, and the commits of what they showed."""
+    return [point for point in points if " | " in point[0]]
+
+
 @pytest.mark.xdist_group("crash deploy")
 def test_a_deploy_killed_anywhere_is_carried_on_and_made_once(
     stand: Stand, record_property: Callable[[str, object], None]
@@ -119,7 +157,7 @@ def test_a_deploy_killed_anywhere_is_carried_on_and_made_once(
 def test_a_deploy_whose_answer_was_lost_is_adopted_also_when_killed(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
-    scenario = Scenario("deploy", 0, live=GOOD, release=GOOD, fault="drop_after")
+    scenario = Scenario("deploy", 0, live=GOOD, release=GOOD, fault={"kind": "drop_after"})
     try_points(stand, scenario, around_doubt, record_property)
 
 
@@ -127,8 +165,16 @@ def test_a_deploy_whose_answer_was_lost_is_adopted_also_when_killed(
 def test_a_deploy_that_never_arrived_is_sent_again_also_when_killed(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
-    scenario = Scenario("deploy", 0, live=GOOD, release=GOOD, fault="drop_before")
+    scenario = Scenario("deploy", 0, live=GOOD, release=GOOD, fault={"kind": "drop_before"})
     try_points(stand, scenario, around_doubt, record_property)
+
+
+@pytest.mark.xdist_group("crash deploy")
+def test_a_deploy_accepted_without_a_word_is_adopted_also_when_killed(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
+    fault = {"kind": "empty", "status": 202, "acts": True}
+    try_points(stand, Scenario("deploy", 0, live=GOOD, release=GOOD, fault=fault), around_doubt, record_property)
 
 
 @pytest.mark.xdist_group("crash back")
@@ -145,11 +191,21 @@ def test_a_rollback_killed_anywhere_is_carried_on_and_made_once(
     try_points(stand, ROLLBACK, every, record_property)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("crash back")
+@pytest.mark.parametrize("scenario", [DEPLOY, BAD_DEPLOY, ROLLBACK], ids=lambda scenario: scenario.name)
+def test_a_command_killed_at_any_read_of_any_step_is_carried_on(
+    stand: Stand, record_property: Callable[[str, object], None], scenario: Scenario
+) -> None:
+    try_points(stand, scenario, reads, record_property, at_every_step=True)
+
+
 @pytest.mark.xdist_group("crash deploy")
 def test_without_the_look_before_the_act_the_suite_fails(stand: Stand) -> None:
-    points = [(f"{POST} after", 1), ("commit record before", 5)]
+    points = [(f"{POST} after", 1), (f"{POST} before", 1)]
 
-    found = [try_point(stand, DEPLOY, point, resumes=True, blind=True) for point in points]
+    after, before = (try_point(stand, DEPLOY, point, resumes=True, blind=True) for point in points)
 
-    assert all(is_met for is_met, _ in found)
-    assert any("deploys of ours" in wrong or "exit code" in wrong for _, wrong in found), found
+    assert after[0]
+    assert f"{SERVICES[0]} has 2 deploys of ours" in after[1]
+    assert before == (True, "")  # the request was never made: only here is sending again right

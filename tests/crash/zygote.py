@@ -34,19 +34,31 @@ for _late in ("alembic.command", "securewatch.health.probe", "securewatch.render
 _DEPLOY_ID = re.compile(r"dep-[0-9a-v]{20}")
 
 
+REPEATED = ("GET ", "commit observe", "commit rates", "commit look")
+"""Boundaries of reads and of what is noted of them: they come again and again while somebody waits."""
+
+
 class Boundaries:
-    """The io hook of a child: counts every boundary by its name, and ends the process at the one it was told."""
+    """The io hook of a child: names and counts every boundary, and ends the process at the one it was told.
+
+    The name of one that repeats has the last of the others behind a ` | `, so that it tells at which step it was met.
+    """
 
     def __init__(self, kill_at: tuple[str, int] | None) -> None:
         self.seen: list[str] = []
         self._counts: Counter[str] = Counter()
+        self._step = "the start"
         self._kill_at = kill_at
 
     def __call__(self, line: str) -> None:
         """One boundary is crossed."""
         name = _DEPLOY_ID.sub("dep-*", line)
+        if name.startswith(REPEATED):
+            name = f"{name} | {self._step}"
         self._counts[name] += 1
         self.seen.append(name)
+        if not name.startswith(REPEATED):
+            self._step = f"{name} {self._counts[name]}"
         if self._kill_at == (name, self._counts[name]):
             os.kill(os.getpid(), signal.SIGKILL)
 

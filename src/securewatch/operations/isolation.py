@@ -14,6 +14,8 @@ from securewatch.store import identity
 
 KEY = "DATABASE_URL"
 KIND = "database"
+PLACEHOLDER = "${"
+"""A value with one of these left over points nowhere: it says nothing about a database."""
 UNKNOWN_READ_MAX = 50
 """How many customers whose database nobody has seen yet are read for one plan; the others are read with their own."""
 
@@ -23,7 +25,7 @@ async def find_shared(deps: Deps, customer: Customer, database_url: str | None) 
 
     `database_url` is the customer's own value on Render. Raises the gateway's errors.
     """
-    if not database_url:
+    if not database_url or PLACEHOLDER in database_url:
         return [], {}
     box, fresh = deps.box(), {}
     ours = box.fingerprint(where(database_url))
@@ -58,7 +60,7 @@ async def _read_unknown(deps: Deps, fleet: Fleet, known: set[str]) -> Mapping[st
             found = await env_vars.fetch_env_var(client, service_id, KEY, priority=Priority.CLI)
         except ServiceMissing:
             continue
-        if found is not None:
+        if found is not None and PLACEHOLDER not in found.value.get_secret_value():
             fresh[customer.slug] = box.fingerprint(where(found.value.get_secret_value()))
     return fresh
 

@@ -23,7 +23,7 @@ from securewatch.deploy.plan import (
 )
 from securewatch.deploy.survey import fetch_facts
 from securewatch.deps import Deps
-from securewatch.operations.isolation import KEY, find_shared
+from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
 from securewatch.store import meta
@@ -176,6 +176,8 @@ async def _check_isolation(
     findings, prints = await find_shared(deps, customer, url)
     refuse(findings)
     checks.append(Check("isolation", "no service, domain or database is shared with another customer"))
+    if url is not None and PLACEHOLDER in url:
+        checks.append(Check("isolation", f"{KEY} holds an unexpanded placeholder and points nowhere", "warning"))
     return prints
 
 

@@ -59,6 +59,18 @@ async def test_a_customer_without_a_database_shares_none(tmp_path: Path) -> None
         assert await find_shared(deps, deps.fleet.find_customer("acme-corp"), None) == ([], {})
 
 
+async def test_two_left_over_placeholders_are_not_one_database(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        office.rig.platform.state.services[MEDHEALTH].env["DATABASE_URL"].value = "${CUSTOMER_DATABASE_URL}"
+        deps = await office.deps()
+
+        found, prints = await find_shared(deps, deps.fleet.find_customer("acme-corp"), "${CUSTOMER_DATABASE_URL}")
+        _, others = await find_shared(deps, deps.fleet.find_customer("demo"), "postgresql://a:x@db.test/app")
+
+        assert (found, prints) == ([], {})
+        assert "medhealth" not in others
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

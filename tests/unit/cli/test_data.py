@@ -49,7 +49,9 @@ def test_dataclasses_become_objects_all_the_way_down() -> None:
 
 
 def test_the_keys_that_scripts_rely_on_are_there() -> None:
-    view = make_view(Stage.WATCHING, run={"progress": (make_live(ServiceKind.BACKEND), make_live(ServiceKind.FRONTEND))})
+    view = make_view(
+        Stage.WATCHING, run={"progress": (make_live(ServiceKind.BACKEND), make_live(ServiceKind.FRONTEND))}
+    )
 
     data = status_data(status_of(view, None, NOW), ExitCode.DONE)
 
@@ -60,9 +62,10 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
 
 def test_what_it_waits_for_is_said_with_its_end() -> None:
     until = NOW + timedelta(hours=6)
-    decision = Decision(waiting_on=WaitingOn("the maintenance window opens", "SW401", until, is_gate=True))
+    view = make_view()
+    decision = Decision(view.run, waiting_on=WaitingOn("the maintenance window opens", "SW401", until, is_gate=True))
 
-    data = status_data(status_of(make_view(), decision, NOW))
+    data = status_data(status_of(view, decision, NOW))
 
     assert (data["status"], data["waiting_on"], data["until"]) == ("waiting", "the maintenance window opens", until)
     assert "exit_code" not in data

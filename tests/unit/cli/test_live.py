@@ -1,7 +1,5 @@
 """What is seen while a run is followed."""
 
-from datetime import timedelta
-
 import pytest
 
 from securewatch.cli.live import PlainLines, progress_of
@@ -9,7 +7,7 @@ from securewatch.core.errors import Retryable
 from securewatch.deploy.model import ServiceKind, Stage
 from securewatch.operations.status import CustomerStatus, status_of
 from tests.factories import NOW, make_live, make_progress, make_view
-from tests.fakes.stepped_clock import SteppedClock
+from tests.fakes.clock import ManualClock
 
 BACKEND, FRONTEND = ServiceKind.BACKEND, ServiceKind.FRONTEND
 
@@ -46,7 +44,7 @@ def test_what_is_over_fills_the_bar(stage: Stage) -> None:
 
 
 def test_a_line_is_printed_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = PlainLines(SteppedClock(NOW))
+    lines = PlainLines(ManualClock(NOW))
 
     for _ in range(3):
         lines(status(Stage.PREFLIGHT), None)
@@ -58,7 +56,7 @@ def test_a_line_is_printed_once_for_each_change(capsys: pytest.CaptureFixture[st
 
 
 def test_trouble_is_told_with_its_code(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = PlainLines(SteppedClock(NOW))
+    lines = PlainLines(ManualClock(NOW))
 
     lines(status(Stage.PREFLIGHT), Retryable("SW303", "Render cannot be reached"))
 
@@ -66,12 +64,12 @@ def test_trouble_is_told_with_its_code(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_quiet_log_says_every_half_minute_that_it_is_alive(capsys: pytest.CaptureFixture[str]) -> None:
-    clock = SteppedClock(NOW)
+    clock = ManualClock(NOW)
     lines = PlainLines(clock)
     lines(status(Stage.BACKING_UP), None)
     capsys.readouterr()
 
-    clock.step(timedelta(seconds=31))
+    clock.advance(31)
     lines(status(Stage.BACKING_UP), None)
 
     assert capsys.readouterr().out == "12:00:31  still backing up\n"

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import typer
@@ -19,6 +20,7 @@ GENERATED = PROJECT / "docs" / "reference"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
+_ACTING = {"--install-completion", "--show-completion"}
 _ENDS = {";", "&", "&&", "|", "||", "do", "done", ">", ">>", "(", ")", "{", "}"}
 
 
@@ -54,7 +56,7 @@ def block_commands(page: str) -> list[list[str]]:
 
 def inline_commands(page: str) -> list[list[str]]:
     """The commands of ours that stand inside a page's sentences, with or without the program's name in front."""
-    names = set(_group().commands)
+    names = {name for name, command in _group().commands.items() if not isinstance(command, TyperGroup)}
     found = []
     for text in _INLINE.findall(_FENCE.sub("", page)):
         for words in commands_of(text) if _is_balanced(text) else []:
@@ -82,6 +84,8 @@ def error_of(words: list[str], *, is_whole: bool = True) -> str:
 
     `is_whole` says that required options must be there too: a sentence may leave them out.
     """
+    # The parser itself acts on these: it would change the shell's start-up files.
+    words = [word for word in words if word not in _ACTING]
     command, path, rest = _group(), "securewatch", hoist(words[1:])
     context = None
     try:
@@ -101,6 +105,7 @@ def error_of(words: list[str], *, is_whole: bool = True) -> str:
         return f"{type(error).__name__}: {getattr(error, 'message', error)}"
 
 
+@cache
 def _group() -> TyperGroup:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)

@@ -1,0 +1,105 @@
+"""Values as lines for people. The whole texts are in tests/golden; here is what must hold of each."""
+
+from datetime import timedelta
+
+import pytest
+
+from securewatch.cli.show import explain_lines, instant_or_dash, show_table, status_text, summary_lines, waiting_line
+from securewatch.core.errors import ExitCode
+from securewatch.deploy.model import ServiceKind, Stage
+from securewatch.deploy.view import Decision, WaitingOn
+from securewatch.operations.status import CustomerStatus, status_of
+from tests.factories import NOW, make_live, make_view
+
+
+def status(stage: Stage, waiting: WaitingOn | None = None, **run: object) -> CustomerStatus:
+    """acme-corp's state in that stage."""
+    view = make_view(stage, run=run)
+    return status_of(view, Decision(view.run, waiting_on=waiting), NOW)
+
+
+def test_what_moves_by_itself_waits_for_nothing() -> None:
+    assert waiting_line(status(Stage.DEPLOYING), NOW) == ""
+
+
+def test_what_waits_says_for_what_and_until_when() -> None:
+    waiting = WaitingOn("the maintenance window opens", "SW401", NOW + timedelta(hours=6), is_gate=True)
+
+    line = waiting_line(status(Stage.QUEUED, waiting), NOW)
+
+    assert line.startswith("waits for: the maintenance window opens (")
+    assert line.endswith("in 6 h)")
+
+
+def test_what_waits_for_a_person_has_no_end() -> None:
+    waiting = WaitingOn("an approval by dana", "SW402", person="dana", is_gate=True)
+
+    assert waiting_line(status(Stage.QUEUED, waiting), NOW) == "waits for: an approval by dana"
+
+
+def test_a_summary_names_the_page_of_its_code_and_the_exit_code() -> None:
+    held = status(Stage.HELD, code="SW504", detail="backend: outcome unknown")
+
+    lines = summary_lines(held, ExitCode.NEEDS_HUMAN)
+
+    assert "  SW504      backend: outcome unknown (docs/runbooks/SW504.md)" in lines
+    assert lines[-1] == "  run acme-corp-1, exit code 9"
+
+
+def test_a_verified_deploy_says_what_is_verified() -> None:
+    progress = (make_live(ServiceKind.BACKEND), make_live(ServiceKind.FRONTEND))
+
+    lines = summary_lines(status(Stage.WATCHING, verified_at=NOW, progress=progress), ExitCode.DONE)
+
+    assert lines[0] == "✔ live  acme-corp  v1.1.0 is verified"
+
+
+def test_a_rollback_says_from_what_to_what_and_why() -> None:
+    lines = summary_lines(status(Stage.ROLLED_BACK, trigger="failures_in_a_row"), ExitCode.ROLLED_BACK)
+
+    assert lines[0] == "↩ rolled back  acme-corp  v1.1.0 was taken back to v1.0.0 (failures in a row)"
+
+
+def test_a_deploy_that_never_went_live_says_what_goes_on_serving() -> None:
+    lines = summary_lines(status(Stage.FAILED), ExitCode.FAILED)
+
+    assert lines[0].endswith("v1.1.0 failed; the old version goes on serving, with its env vars")
+
+
+def test_why_says_what_moves_a_run_that_waits_for_nothing() -> None:
+    assert "it moves when a controller runs" in explain_lines(status(Stage.DEPLOYING), NOW, None)[-1]
+
+
+def test_why_says_nothing_of_a_controller_where_all_is_over() -> None:
+    assert "controller" not in "\n".join(explain_lines(status(Stage.DONE), NOW, None))
+
+
+def test_cells_are_data_and_never_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name",), [("[red]hostile[/red]",)])
+
+    assert "[red]hostile[/red]" in capsys.readouterr().out
+
+
+def test_no_colour_leaves_the_terminal_where_nobody_wants_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed() -> str:
+        show_table(("status",), [(status_text("failed"),)])
+        return capsys.readouterr().out
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = printed()
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    assert "\x1b[31m" in coloured
+    assert "\x1b[31m" not in printed()
+
+
+def test_a_wide_table_is_not_broken_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("one", "two"), [("a" * 70, "b" * 70)])
+
+    assert "a" * 70 + "  " + "b" * 70 in capsys.readouterr().out
+
+
+def test_an_instant_that_is_not_known_is_a_dash() -> None:
+    assert instant_or_dash(None) == "-"
