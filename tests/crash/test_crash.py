@@ -29,7 +29,7 @@ class Scenario:
     @property
     def name(self) -> str:
         """How the count of its points is called."""
-        return " ".join([self.what, self.release, *(str(value) for value in self.fault.values())])
+        return " ".join([self.what, self.release, *filter(None, [self.fault.get("kind")])])
 
     @property
     def more(self) -> dict[str, Any]:

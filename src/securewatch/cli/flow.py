@@ -8,7 +8,7 @@ import typer
 
 from securewatch.cli.data import plan_data, print_json, status_data
 from securewatch.cli.live import LiveRegion, PlainLines
-from securewatch.cli.session import Session, say
+from securewatch.cli.session import Session, say, tell_of_key
 from securewatch.cli.show import plan_lines, summary_lines, waiting_line
 from securewatch.core.clock import Clock
 from securewatch.core.errors import ExitCode, SecurewatchError
@@ -40,6 +40,7 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
     if not how.is_dry and deps.box().is_ephemeral:
         # The fingerprints in a plan hang on the key, which is made only for what passed every check.
         deps.box(create=True)
+        tell_of_key(deps)
         planned = await plan_customer(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:

@@ -42,8 +42,7 @@ class Session:
         async def work() -> T:
             async with Deps(settings) as deps:
                 found = await verb(deps)
-                if deps.key_file_made is not None:
-                    say(f"made the encryption key {deps.key_file_made}: keep a copy of it in a safe place")
+                tell_of_key(deps)
                 return found
 
         return asyncio.run(work())
@@ -54,6 +53,13 @@ def session_of(context: typer.Context) -> Session:
     found = context.find_root().obj
     assert isinstance(found, Session)
     return found
+
+
+def tell_of_key(deps: "Deps") -> None:
+    """Say once that an encryption key was made."""
+    if deps.key_file_made is not None:
+        say(f"made the encryption key {deps.key_file_made}: keep a copy of it in a safe place")
+        deps.key_file_made = None
 
 
 def say(text: str) -> None:

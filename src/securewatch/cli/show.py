@@ -76,7 +76,7 @@ def _service_lines(plan: Plan, service: ServicePlan) -> list[str]:
     lines.append(f"    env vars     {', '.join(changes) if changes else 'none to write'}")
     if service.drift:
         keys = ", ".join(one.key for one in service.drift)
-        lines.append(f"    drift        {keys} differ from the templates and stay (update-env-vars --all writes them)")
+        lines.append(f"    drift        {keys}: not as in the template, left alone (update-env-vars --all writes it)")
     if plan.kind is RunKind.DEPLOY:
         lines.append(f"    deploy       commit {plan.commit[:12]}, now live: {service.live_deploy_id or 'nothing'}")
     return lines
@@ -130,7 +130,7 @@ def summary_lines(status: "CustomerStatus", code: ExitCode) -> list[str]:
         if one.seconds is not None:
             parts.append(f"live after {show_duration(one.seconds)}")
         if one.version_note:
-            parts.append(f"reports {one.version_note}")
+            parts.append(f"reports {one.version_note.replace('not reported', 'no version')}")
         if one.comparison is not None:
             before, after = one.comparison.before, one.comparison.after
             parts.append(

@@ -86,7 +86,7 @@ def _wait_at_gates(view: View, shut: tuple[Gate, ...]) -> Decision:
     people = [gate.person for gate in shut if gate.person]
     only_people = all(gate.person for gate in shut)
     waiting = WaitingOn(
-        "; ".join(gate.reason for gate in shut),
+        " and ".join(gate.reason for gate in sorted(shut, key=lambda gate: gate.until is not None)),
         code=shut[0].code,
         until=max(untils) if untils else None,
         person=people[0] if people and only_people else "",
@@ -120,7 +120,8 @@ def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
     verdicts = {kind: judge(samples, rules.thresholds) for kind, samples in taken.items()}
     sick = [f"{kind}: {verdict.detail}" for kind, verdict in verdicts.items() if verdict.health is not Health.HEALTHY]
     if sick and not run.force:
-        return moved(run, Stage.REFUSED, now, code="SW409", detail="; ".join(sick))
+        advice = "repair the customer first, or add --force (a failure is then held, not taken back)"
+        return moved(run, Stage.REFUSED, now, code="SW409", detail="; ".join((*sick, advice)))
     if _shut(view):
         return moved(run, Stage.QUEUED, now)
     return moved(

@@ -122,7 +122,13 @@ async def list_customers(deps: Deps) -> list[CustomerRow]:
         async with database.read() as tx:
             current = {(one.slug, one.service_kind): one for one in await releases.current_releases(tx)}
             latest = await runs.latest_runs(tx)
-    return [_row(deps, customer, current, latest.get(slug)) for slug, customer in deps.fleet.customers.items()]
+    words = {slug: await _word(deps, run) for slug, run in latest.items()}
+    return [_row(deps, customer, current, words.get(slug, "")) for slug, customer in deps.fleet.customers.items()]
+
+
+async def _word(deps: Deps, run: Run) -> str:
+    """One of the eight words; of an unfinished run only a decision tells whether it waits."""
+    return str(status_word(run, None) if run.stage.is_terminal else (await load_status(deps, run.id)).status)
 
 
 async def show_customer(deps: Deps, slug: str) -> CustomerCard:
@@ -145,7 +151,7 @@ async def show_customer(deps: Deps, slug: str) -> CustomerCard:
 
 
 def _row(
-    deps: Deps, customer: Customer, current: Mapping[tuple[str, ServiceKind], releases.Release], run: Run | None
+    deps: Deps, customer: Customer, current: Mapping[tuple[str, ServiceKind], releases.Release], word: str
 ) -> CustomerRow:
     backend = current.get((customer.slug, ServiceKind.BACKEND))
     frontend = current.get((customer.slug, ServiceKind.FRONTEND))
@@ -156,7 +162,7 @@ def _row(
         phase=deps.fleet.phase_of(customer).short_name,
         backend=backend.version if backend else "",
         frontend=frontend.version if frontend else "",
-        status=str(status_word(run, None)) if run else "",
+        status=word,
         since=backend.since if backend else None,
         held=customer.held[0] if customer.held else "",
     )

@@ -103,7 +103,8 @@ def _is_at_good(run: Run, facts: tuple[ServiceFacts, ...]) -> bool:
 
 
 def _already(customer: Customer, run: Run) -> str:
-    said = f"{customer.slug} is at its last good deploy already"
+    good = next((one.version for one in run.good if one.version), None)
+    said = f"{customer.slug} is at its last good deploy already" + (f": {good}" if good else "")
     return f"{said} ({run.version}: {run.stage.value.replace('_', ' ')})" if run.version else said
 
 

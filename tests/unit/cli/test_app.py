@@ -119,7 +119,7 @@ def test_a_group_without_a_command_shows_its_help(group: str, capsys: pytest.Cap
         (["config", "chek"], "Did you mean 'check'"),
         (["deploy-customer", "--custmer", "x"], "--customer"),
         (["help", "exit-code"], "did you mean exit-codes?"),
-        (["help", "dctor"], "did you mean doctor?"),
+        (["help", "dctor"], "did you mean doctor"),
     ],
 )
 def test_a_mistyped_word_is_answered_with_the_nearest(

@@ -67,16 +67,14 @@ def inline_commands(page: str) -> list[list[str]]:
     return found
 
 
-def source_commands(source: Path) -> Iterator[list[str]]:
+def source_commands(source: Path) -> list[list[str]]:
     """The commands that the program tells people to use: its strings that begin with its name, or quote it."""
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Constant | ast.JoinedStr) or isinstance(getattr(node, "value", ""), bytes):
-            continue
-        text = _text_of(node)
-        hints = [part for part in re.findall(r"`(securewatch [^`\n]*)`", text) if _is_balanced(part)]
-        hints += [text.split("     (")[0]] if re.match(r"securewatch \S+", text) and _is_balanced(text) else []
-        for hint in hints:
-            yield from (words for words in commands_of(hint.split(", or ")[0]) if words[0] == "securewatch")
+    found = []
+    for text in _texts(ast.parse(source.read_text(encoding="utf-8"))):
+        hints = re.findall(r"`(securewatch [^`\n]*)`", text)
+        hints += re.split(r" {3,}|, or ", text)[:1] if re.match(r"securewatch [a-z]", text) else []
+        found += [words for hint in hints if _is_balanced(hint) for words in commands_of(hint)]
+    return found
 
 
 def error_of(words: list[str], *, is_whole: bool = True) -> str:
@@ -112,11 +110,15 @@ def _group() -> TyperGroup:
     return group
 
 
-def _text_of(node: ast.Constant | ast.JoinedStr) -> str:
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else ""
-    parts = [one.value if isinstance(one, ast.Constant) else "X" for one in node.values]
-    return "".join(str(part) for part in parts)
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Every string below a node; what an f-string fills in is written as X."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(one.value) if isinstance(one, ast.Constant) else "X" for one in node.values)
+        return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for below in ast.iter_child_nodes(node):
+        yield from _texts(below)
 
 
 def _is_balanced(text: str) -> bool:
