@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.codes import ERROR_CODES
+from securewatch.operations.events import ACTIONS
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
@@ -26,6 +27,16 @@ def test_the_program_and_the_catalogue_name_the_same_codes() -> None:
     used = set(re.findall(r'"(SW\d{3})"', "\n".join(path.read_text(encoding="utf-8") for path in files)))
 
     assert used == ERROR_CODES.keys() - RESERVED
+
+
+def test_every_action_that_the_program_writes_is_in_the_catalogue() -> None:
+    literal = re.compile(r'"((?:effect|approval|force|rollback|autodeploy|pause|resume)\.[a-z_]+)"')
+    source = PROJECT / "src" / "securewatch"
+
+    written = {one for path in source.rglob("*.py") for one in literal.findall(path.read_text(encoding="utf-8"))}
+
+    assert "pause.all" in written
+    assert written <= ACTIONS.keys()
 
 
 def test_the_readme_says_what_it_is_and_then_the_two_commands() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from localrender.cli import main as localrender
 from securewatch.cli.app import app
-from tests.unit.docs.reading import (
+from tests.docs.reading import (
     PROGRAMS,
     PROJECT,
     block_commands,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.docs.reading import PROJECT, pages
+from tests.docs.reading import PROJECT, pages
 
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

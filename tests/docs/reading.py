@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from securewatch.cli.app import app
 from securewatch.cli.argv import hoist
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = {f"./scripts/{path.name}" for path in (PROJECT / "scripts").glob("*.sh")}
 PROGRAMS = SCRIPTS | {word.removeprefix("./") for word in SCRIPTS} | {"securewatch", ".venv/bin/securewatch"}
 GENERATED = PROJECT / "docs" / "reference"
