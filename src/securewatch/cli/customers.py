@@ -59,7 +59,7 @@ def show(context: typer.Context, slug: options.Slug) -> None:
         if session.is_json:
             print_json(card_data(card))
         else:
-            print("\n".join(card_lines(card, deps.clock.now())))
+            print("\n".join(card_lines(card, deps.clock.now(), holder=deps.lock.holder())))
 
     session.run(work)
 

@@ -186,7 +186,7 @@ def why(context: typer.Context, customer: options.Customer) -> None:
         if session.is_json:
             print_json(status_data(status))
         else:
-            print("\n".join(explain_lines(status, deps.clock.now(), zone)))
+            print("\n".join(explain_lines(status, deps.clock.now(), zone, holder=deps.lock.holder())))
 
     session.run(work)
 

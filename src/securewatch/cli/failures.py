@@ -24,7 +24,7 @@ def as_text(error: SecurewatchError) -> str:
     if error.fix:
         lines.append(f"  fix   {error.fix}")
     if not is_why:
-        lines += [f"  - {problem}" for problem in problems]
+        lines += [f"  - {problem}" for problem in problems if problem not in error.what]
     return "\n".join(lines)
 
 

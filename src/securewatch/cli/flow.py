@@ -132,7 +132,7 @@ def _show_plan(deps: Deps, session: Session, planned: Planned, how: How) -> None
         if how.is_dry:
             print_json(plan_data(planned))
         return
-    _tell(session, [*plan_lines(planned, deps.clock.now()), ""])
+    _tell(session, [*plan_lines(planned), ""])
     if how.is_dry:
         print("dry run: nothing was written anywhere", flush=True)
 

@@ -32,8 +32,9 @@ def config_check(context: typer.Context) -> None:
             print(f"! {warning}")
         for path, value in report.defaults_used:
             print(f"· {path} is absent; the default is {value}")
-        word = f"{len(report.problems)} problems" if report.problems else "no problems"
-        print(f"{report.config_dir}: {report.customer_count} customers, {word}, {len(report.warnings)} warnings")
+        counts = {"customer": report.customer_count, "problem": len(report.problems), "warning": len(report.warnings)}
+        words = [f"{count or 'no'} {name}{'' if count == 1 else 's'}" for name, count in counts.items()]
+        print(f"{report.config_dir}: {', '.join(words)}")
     raise typer.Exit(2 if report.problems else 0)
 
 
@@ -110,7 +111,9 @@ def audit_verify(
     context: typer.Context,
     head: Annotated[str | None, typer.Option("--head", help="COUNT:HEAD as a summary printed it.")] = None,
 ) -> None:
-    """Check that no entry was changed, dropped, inserted or cut off.
+    """Check that nobody tampered with the audit log.
+
+    No entry was changed, dropped, inserted or cut off. Exit code 1 says that one was.
 
     securewatch audit verify
     """

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
-from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan
+from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan, Stage
 
 if TYPE_CHECKING:
     from securewatch.operations.health import CustomerHealth, ServiceHealth
@@ -48,7 +48,7 @@ def status_text(word: str) -> Text:
 # --- plans ------------------------------------------------------------------------------------------------------------
 
 
-def plan_lines(planned: "Planned", now: datetime) -> list[str]:
+def plan_lines(planned: "Planned") -> list[str]:
     """The plan as people read it before anything happens."""
     plan, customer = planned.plan, planned.plan.customers[0]
     lines = [_headline(planned, plan, customer)]
@@ -60,7 +60,7 @@ def plan_lines(planned: "Planned", now: datetime) -> list[str]:
         lines += _service_lines(plan, service)
     if planned.is_there:
         return [*lines, "  ✔ nothing to do: it is there already"]
-    return [*lines, *_rule_lines(plan, customer, now)]
+    return [*lines, *_rule_lines(plan, customer, is_forced=planned.request.force)]
 
 
 def _headline(planned: "Planned", plan: Plan, customer: CustomerPlan) -> str:
@@ -82,7 +82,7 @@ def _service_lines(plan: Plan, service: ServicePlan) -> list[str]:
     return lines
 
 
-def _rule_lines(plan: Plan, customer: CustomerPlan, now: datetime) -> list[str]:
+def _rule_lines(plan: Plan, customer: CustomerPlan, *, is_forced: bool) -> list[str]:
     if plan.kind is not RunKind.DEPLOY:
         return []
     rules, gates = customer.rules, customer.gates
@@ -93,11 +93,12 @@ def _rule_lines(plan: Plan, customer: CustomerPlan, now: datetime) -> list[str]:
         f"  rolls back   {rules.thresholds.consecutive_failures} failures in a row, over "
         f"{rules.thresholds.response_ms:.0f} ms, over {rules.thresholds.error_rate:.0%} errors, or on request",
     ]
+    skipped = " (not waited for: --force)" if is_forced else ""
     if gates.window is not None:
-        lines.append(f"  window       {window_words(customer)}")
+        lines.append(f"  window       {window_words(customer)}{skipped}")
     if gates.needs_approval:
-        who = " or ".join(gates.approvers) or "anyone but who asks for it"
-        lines.append(f"  approval     by {who}")
+        who = " or ".join(gates.approvers) or "anyone but the one who asks for it"
+        lines.append(f"  approval     by {who}{skipped}")
     return lines
 
 
@@ -164,27 +165,35 @@ def _outcome(status: "CustomerStatus") -> str:
     return f"{status.version} is planned and waits" if word == "waiting" else f"{status.version} {word}"
 
 
-def explain_lines(status: "CustomerStatus", now: datetime, zone: str | None) -> list[str]:
-    """Why a customer stands where it stands."""
+def explain_lines(status: "CustomerStatus", now: datetime, zone: str | None, *, holder: str | None = None) -> list[str]:
+    """Why a customer stands where it stands; `holder` is the controller that runs now, if any."""
     since = show_duration((now - status.run.since).total_seconds())
     lines = [
         f"{status.slug}  {show_status(status.status)}  {status.kind} {status.version} (run {status.run.id}, "
         f"asked for by {status.run.requested_by})",
         f"  stage      {status.run.stage.value.replace('_', ' ')}, for {since}",
     ]
-    lines += [f"  {one.kind:<10} {show_status(one.status):<12} {one.stage}" for one in status.services]
+    lines += [f"  {one.kind:<10} {show_status(one.status):<14} {one.stage}" for one in status.services]
     waiting = waiting_line(status, now, zone)
     if waiting:
         lines.append(f"  {waiting}")
     if status.detail:
         lines.append(f"  {status.code or 'detail':<10} {status.detail}")
     if not waiting and not status.run.stage.is_terminal:
-        lines.append("  it moves when a controller runs: `securewatch serve`, or the same command again")
+        lines.append(f"  {_mover(status, holder)}")
     return lines
 
 
-def card_lines(card: "CustomerCard", now: datetime) -> list[str]:
-    """One customer as a card: files, records, and where its last run stands."""
+def _mover(status: "CustomerStatus", holder: str | None) -> str:
+    if holder is not None:
+        return f"moved by {holder}"
+    if status.run.stage is Stage.WATCHING:
+        return "nobody watches it now: `securewatch serve`, or the same command with `--until watched`"
+    return "it moves when a controller runs: `securewatch serve`, or the same command again"
+
+
+def card_lines(card: "CustomerCard", now: datetime, *, holder: str | None = None) -> list[str]:
+    """One customer as a card: files, records, and where its last run stands; `holder` as for `explain_lines`."""
     row = card.row
     gates = [word for word, binds in (("window", card.needs_window), ("approval", card.needs_approval)) if binds]
     lines = [
@@ -198,7 +207,7 @@ def card_lines(card: "CustomerCard", now: datetime) -> list[str]:
         lines.append(f"  held       {row.held}")
     if card.last is None:
         return [*lines, "  nothing was ever deployed to it with this tool"]
-    return [*lines, *explain_lines(card.last, now, None)]
+    return [*lines, *explain_lines(card.last, now, None, holder=holder)]
 
 
 # --- health -----------------------------------------------------------------------------------------------------------

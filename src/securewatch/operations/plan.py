@@ -119,9 +119,10 @@ def refuse_held(deps: Deps, customer: Customer) -> None:
     if not customer.held:
         return
     ours = [one for one in deps.fleet.problems if one.slug == customer.slug]
+    code = ours[0].code if ours else "SW105"
     raise ConfigError(
-        ours[0].code if ours else "SW105",
-        f"{customer.slug} is held: {customer.held[0]}",
+        code,
+        f"{customer.slug} is held: {customer.held[0].removeprefix(f'{code}: ')}",
         why="the configuration does not say safely which services are this customer's own",
         fix="correct the files; `securewatch config check` shows every problem",
         problems=ours,

@@ -83,3 +83,11 @@ def test_a_bug_is_told_by_kind_and_place_but_never_by_what_it_carried() -> None:
     assert "rnd_secret" not in text
     assert "ValueError at test_failures.py:" in text
     assert shown.code == "SW901"
+
+
+def test_a_problem_that_the_message_tells_already_is_not_told_again() -> None:
+    problem = Problem("config/customers.json", "customers[2].deployment_policy", '"x"', '"y"')
+
+    text = as_text(ConfigError("SW105", f"acme-corp is held: {problem}", why="they differ", problems=(problem,)))
+
+    assert text.count(str(problem)) == 1

@@ -103,3 +103,13 @@ def test_a_wide_table_is_not_broken_off_a_terminal(capsys: pytest.CaptureFixture
 
 def test_an_instant_that_is_not_known_is_a_dash() -> None:
     assert instant_or_dash(None) == "-"
+
+
+def test_why_names_the_controller_that_runs() -> None:
+    lines = explain_lines(status(Stage.WATCHING), NOW, None, holder="securewatch serve (pid 7)")
+
+    assert lines[-1] == "  moved by securewatch serve (pid 7)"
+
+
+def test_why_says_that_nobody_watches_where_no_controller_runs() -> None:
+    assert "nobody watches it now" in explain_lines(status(Stage.WATCHING), NOW, None)[-1]

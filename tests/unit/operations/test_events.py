@@ -15,23 +15,25 @@ WRITERS = {"note", "_append", "_audit"}
 
 
 def written_actions(tree: ast.AST) -> Iterator[str]:
-    """Every action in one file: `action=...`, `action = ...` and what a writer is called with; X where it is filled in."""
+    """Every action in one file: `action=...`, `action = ...` and what a writer is called with."""
     for node in ast.walk(tree):
-        values: list[ast.expr] = []
-        if isinstance(node, ast.keyword) and node.arg == "action":
-            values = [node.value]
-        elif isinstance(node, ast.Assign) and any(
-            isinstance(one, ast.Name) and one.id == "action" for one in node.targets
-        ):
-            values = [node.value]
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in WRITERS:
-            values = node.args
-        for value in values:
+        for value in told_by(node):
             yield from (text for text in texts_of(value) if re.fullmatch(r"[a-zX]+\.[a-z_X]+", text))
 
 
+def told_by(node: ast.AST) -> list[ast.expr]:
+    """The expressions of a node that may be an action."""
+    if isinstance(node, ast.keyword):
+        return [node.value] if node.arg == "action" else []
+    if isinstance(node, ast.Assign):
+        return [node.value] if any(isinstance(one, ast.Name) and one.id == "action" for one in node.targets) else []
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in WRITERS:
+        return node.args
+    return []
+
+
 def texts_of(value: ast.expr) -> Iterator[str]:
-    """The strings of an expression, both branches of a condition too."""
+    """The strings of an expression, both branches of a condition too; X where something is filled in."""
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         yield value.value
     elif isinstance(value, ast.JoinedStr):
