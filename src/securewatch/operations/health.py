@@ -10,7 +10,7 @@ from securewatch.deploy.facts import ServiceFacts
 from securewatch.deploy.model import ServiceKind
 from securewatch.deploy.plan import expected_services
 from securewatch.deps import Deps
-from securewatch.health.probe import DatabaseState, Prober, ProbeTarget, VersionAnswer
+from securewatch.health.probe import DatabaseState, Prober, ProbeTarget, VersionAnswer, VersionState
 from securewatch.health.verdict import Baseline, Sample, baseline_of
 from securewatch.operations.plan import BOTH, fetch_all
 
@@ -77,6 +77,8 @@ async def _check(
     database = await prober.database(target)
     bad = [one.reason for one in samples if not one.ok]
     reason = f"{len(bad)} of {len(samples)} checks failed: {bad[-1]}" if bad else ""
+    if version.state is VersionState.MISMATCH and tag:
+        reason = reason or f"it reports {version.reported_version}, and Render runs {tag}"
     if database.state is DatabaseState.FAILED:
         reason = reason or f"database: {database.detail}"
     return ServiceHealth(

@@ -120,6 +120,8 @@ def status_word(run: Run, waiting: WaitingOn | None, *, in_doubt: bool = False) 
         return Status.UNKNOWN
     if waiting is not None and waiting.is_gate:
         return Status.WAITING
+    if run.stage is Stage.SUPERSEDED and run.verified_at is not None:
+        return Status.LIVE
     return _STATUS.get(run.stage, Status.BUILDING)
 
 
@@ -152,6 +154,8 @@ def _service(view: View, service: ServicePlan, now: datetime) -> ServiceStatus:
 def _service_word(run: Run, progress: Progress) -> Status:
     if run.stage is Stage.ROLLED_BACK:
         return Status.ROLLED_BACK if progress.back_deploy_id or progress.deploy_id else Status.LIVE
+    if run.stage in (Stage.FAILED, Stage.REFUSED) and progress.deploy_id is None:
+        return Status.LIVE
     if run.stage in (Stage.FAILED, Stage.HELD, Stage.REFUSED):
         is_live = progress.verified_at is not None and progress.status == "live"
         return Status.LIVE if is_live else _STATUS[run.stage]
