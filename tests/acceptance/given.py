@@ -160,11 +160,11 @@ class Place:
         """The folder of the state."""
         return self.folder / ".securewatch"
 
-    def run(self, *words: str, script: str = "", seconds: float = RUN_SECONDS, **env: str) -> Ran:
+    def run(self, *words: str, script: str = "", **env: str) -> Ran:
         """Run the program, or one of the scripts, to its end; `env` is added to its environment."""
         process = self.start(*words, script=script, **env)
         try:
-            out, err = process.communicate(timeout=seconds)
+            out, err = process.communicate(timeout=RUN_SECONDS)
         except subprocess.TimeoutExpired:
             end(process)
             raise

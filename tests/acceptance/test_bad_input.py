@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -299,7 +300,7 @@ def claim(document: dict[str, dict[str, dict[str, object]]], slug: str, service_
     document["customer_environment_mapping"][slug]["backend_service_id"] = service_id
 
 
-def claim_there(document: dict[str, list[dict[str, dict[str, object]]]], slug: str, service_id: str) -> None:
+def claim_there(document: dict[str, list[dict[str, Any]]], slug: str, service_id: str) -> None:
     """Let a customer claim a backend in customers.json."""
     customer = next(one for one in document["customers"] if one["slug"] == slug)
     customer["render_services"]["backend"] = service_id

@@ -91,6 +91,7 @@ def test_no_secret_is_kept_or_shown_whatever_happens(place: Place) -> None:
     run("rollback-customer", *CUSTOMER).ended(0)
     run("update-env-vars", "--version", "v1.1.0", *CUSTOMER, "--all", "-o", "json").ended(0)
     run("update-env-vars", "--version", "v1.1.0", *CUSTOMER, "--all", "--dry-run", "-o", "json").ended(0)
+    words: tuple[str, ...]
     for words in (("config", "show"), ("audit", "list", "--limit", "1000"), ("why", *CUSTOMER)):
         run(*words).ended(0)
         run(*words, "-o", "json").ended(0)

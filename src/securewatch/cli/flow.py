@@ -141,7 +141,9 @@ def _nothing_to_do(session: Session, planned: Planned) -> ExitCode:
     customer, plan = planned.customer.slug, planned.plan
     text = f"{customer}: {plan.version} is there already and answers for itself (--redeploy builds it again)"
     if plan.kind.value == "env":
-        text = f"{customer}: every env var is as it should be; nothing to write"
+        stays = any(one.drift for one in plan.customers[0].services)
+        text = f"{customer}: every env var of {plan.version} is there; nothing to write"
+        text += ", and what drifted stays (--all writes it)" if stays else ""
     return _said(session, customer, text, version=plan.version)
 
 

@@ -40,7 +40,7 @@ class FailureBudget:
 
 @dataclass(frozen=True)
 class ApprovalRule:
-    """How many distinct people must approve, and how long an approval holds (None: to the end of its phase)."""
+    """How many distinct people must approve, and how long an approval holds (None: 30 days)."""
 
     count: int = 1
     expires_after: timedelta | None = None

@@ -88,7 +88,7 @@ class Approval(FileModel):
 
     count: PositiveCount = Field(1, description="Distinct people who must approve.")
     expires_after: Annotated[PositiveDuration | None, GIVEN] = Field(
-        None, description="How long an approval holds. Default: to the end of its phase."
+        None, description="How long an approval holds. Default: 30 days."
     )
 
 
