@@ -14,6 +14,7 @@ from securewatch.deploy.steps import (
     BROKEN,
     IN_FLIGHT,
     OPERATOR,
+    deploy_was_sent,
     effect_of,
     fresh,
     moved,
@@ -244,7 +245,7 @@ def decide_unwinding(view: View, now: datetime) -> Decision:
 
     An intent is dropped with the move here, so a deploy that is still there was sent just before: it is followed on.
     """
-    if any(effect_of(view, "deploy", service.kind) is not None for service in view.customer.services):
+    if deploy_was_sent(view):
         return moved(view.run, Stage.DEPLOYING, now)
     for service in reversed(view.customer.services):
         decision = _restore(view, service, now)

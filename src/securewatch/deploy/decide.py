@@ -13,6 +13,7 @@ from securewatch.deploy.steps import (
     BROKEN,
     OPERATOR,
     QUEUED_AT_RENDER,
+    deploy_was_sent,
     effect_of,
     fresh,
     move,
@@ -204,8 +205,7 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
 
 def _send_deploy(view: View, service: ServicePlan, now: datetime, *, is_asked_for: bool) -> Decision:
     """The next deploy; until the first one is sent a gate that has shut in the meantime still turns the run round."""
-    nothing_sent = not any(view.run.of(one.kind).sent_at for one in view.customer.services)
-    if nothing_sent and _shut(view):
+    if _shut(view) and not deploy_was_sent(view):
         return moved(view.run, Stage.UNWINDING, now)
     if is_asked_for:
         return _follow_effect(view)

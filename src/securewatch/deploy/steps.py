@@ -62,6 +62,12 @@ def effect_of(view: View, word: str, kind: ServiceKind, name: str = "") -> Effec
     return None if found is None or found.state is EffectState.DROPPED else found
 
 
+def deploy_was_sent(view: View) -> bool:
+    """Whether a deploy of this attempt is at Render, or may be; an intent is not, and one that was refused neither."""
+    found = (effect_of(view, "deploy", service.kind) for service in view.customer.services)
+    return any(one is not None and (one.state.was_sent or one.state is EffectState.CONFIRMED) for one in found)
+
+
 def new_effect(view: View, word: str, kind: EffectKind, service: ServicePlan, **args: Any) -> NewEffect:
     """An effect on one service; an `env_key` argument becomes part of its name."""
     key = effect_key(view.run, word, service.kind, str(args.get("env_key", "")))

@@ -128,6 +128,16 @@ def test_the_frontends_deploy_that_waits_to_be_sent_is_not_unwound_when_the_wind
     assert found.run.stage is Stage.DEPLOYING
 
 
+@pytest.mark.parametrize("stage", [Stage.DEPLOYING, Stage.UNWINDING])
+def test_a_refused_deploy_behind_a_shut_gate_does_not_bounce_between_two_stages(stage: Stage) -> None:
+    refused = make_deploy(FRONTEND, state=EffectState.FAILED, result={}, code="SW407", sent_at=None)
+
+    first = decide(make_view(stage, effects=[refused], gates=(SHUT,)), NOW)
+    second = decide(make_view(first.run.stage, effects=[refused], gates=(SHUT,)), NOW)
+
+    assert second.run.stage is not stage
+
+
 # --- preflight --------------------------------------------------------------------------------------------------------
 
 
