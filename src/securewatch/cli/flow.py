@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import typer
 
@@ -68,7 +68,7 @@ async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, h
     started = await start_rollback(deps, request)
     if started.run is None:
         return _said(session, request.slug, started.note)
-    return await _follow(deps, session, started.run, how)
+    return await _follow(deps, session, started.run, replace(how, following=replace(how.following, goes_back=True)))
 
 
 async def _follow(deps: Deps, session: Session, run: Run, how: How) -> ExitCode:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from securewatch.controller.controller import Controller
 from securewatch.core.errors import ExitCode, SecurewatchError, SignInNeeded
-from securewatch.deploy.back import CUSTOMER_REQUEST
-from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deploy.model import Run, Stage
 from securewatch.deps import Deps
 from securewatch.operations.engine import make_controller, save_rates
 from securewatch.operations.explain import load_status
@@ -21,10 +20,14 @@ RETRY_LOCK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class FollowOptions:
-    """How long to follow: to verified or to the end of the watch; and whether gates are waited at."""
+    """How long to follow: to verified or to the end of the watch; and whether gates are waited at.
+
+    `goes_back` says that the command asked for the way back, so that to be back is what it wanted.
+    """
 
     until_watched: bool = False
     waits_at_gates: bool = False
+    goes_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def exit_code_of(status: CustomerStatus, options: FollowOptions) -> ExitCode | N
     if status.turns_back:
         return None
     if run.stage.is_terminal:
-        return _of_terminal(run)
+        return _of_terminal(run, goes_back=options.goes_back)
     if run.stage is Stage.WATCHING:
         return None if options.until_watched else ExitCode.DONE
     if waiting is None or options.waits_at_gates:
@@ -112,11 +115,13 @@ def exit_code_of(status: CustomerStatus, options: FollowOptions) -> ExitCode | N
     return ExitCode.NEEDS_HUMAN if is_stuck_in_queue else None
 
 
-def _of_terminal(run: Run) -> ExitCode:
-    asked = run.kind is RunKind.ROLLBACK or run.trigger == CUSTOMER_REQUEST
+def _of_terminal(run: Run, *, goes_back: bool) -> ExitCode:
+    """To be back at the old version is what a rollback asks for; a deploy lost what went live, or never got there."""
+    if goes_back and run.stage in (Stage.ROLLED_BACK, Stage.FAILED, Stage.REFUSED):
+        return ExitCode.DONE
     codes = {
         Stage.DONE: ExitCode.DONE,
-        Stage.ROLLED_BACK: ExitCode.DONE if asked else ExitCode.ROLLED_BACK,
+        Stage.ROLLED_BACK: ExitCode.ROLLED_BACK if run.went_live else ExitCode.FAILED,
         Stage.FAILED: ExitCode.FAILED,
         Stage.HELD: ExitCode.NEEDS_HUMAN,
         Stage.SUPERSEDED: ExitCode.CONFLICT,
