@@ -152,9 +152,7 @@ async def _nothing_recorded(deps: Deps, customer: Customer, facts: tuple[Service
     lines = []
     for fact in facts:
         once_live = [one for one in await _served(deps, fact) if one.status is DeployStatus.DEACTIVATED]
-        for deploy in once_live[:CANDIDATES_MAX]:
-            commit = deploy.commit.id[:12] if deploy.commit else "no commit"
-            lines.append(f"{fact.kind} {deploy.id} ({commit}, {deploy.created_at:%Y-%m-%d %H:%M} UTC)")
+        lines += [f"{fact.kind} {candidate_words(deploy)}" for deploy in once_live[:CANDIDATES_MAX]]
     candidates = "; ".join(lines) or "Render lists no earlier deploy that was live"
     return NeedsHuman(
         "SW602",
@@ -162,6 +160,13 @@ async def _nothing_recorded(deps: Deps, customer: Customer, facts: tuple[Service
         why=f"{why}; candidates: {candidates}",
         fix=f"choose: securewatch rollback-customer --customer {customer.slug} --to DEPLOY [--to DEPLOY]",
     )
+
+
+def candidate_words(deploy: Deploy) -> str:
+    """A deploy that one may go back to: its id, its commit and when it was made, as far as Render says."""
+    commit = deploy.commit.id[:12] if deploy.commit else "no commit"
+    made = f", {deploy.created_at:%Y-%m-%d %H:%M} UTC" if deploy.created_at else ""
+    return f"{deploy.id} ({commit}{made})"
 
 
 async def _served(deps: Deps, fact: ServiceFacts) -> list[Deploy]:
