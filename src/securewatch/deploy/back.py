@@ -221,12 +221,12 @@ def _rollback_failed(view: View, service: ServicePlan, now: datetime, why: str) 
 
 
 def _restore(view: View, service: ServicePlan, now: datetime) -> Decision | None:
-    """Restore, newest first, the keys that this run wrote; None when all are restored or left as reported."""
+    """Restore, newest first, the keys that were written; None when all are restored or left as reported."""
     for change in reversed(service.env_changes):
-        written = effect_of(view, "env", service.kind, change.key)
-        if written is None or written.state is EffectState.FAILED:
+        written = _write_of(view, service, change.key)
+        if written in (None, EffectState.FAILED):
             continue
-        if written.state.is_open:
+        if written.is_open:
             return wait(view.run, f"{service.kind}: finding out whether {change.key} was written")
         effect = effect_of(view, "restore", service.kind, change.key)
         if effect is None:
@@ -238,6 +238,14 @@ def _restore(view: View, service: ServicePlan, now: datetime) -> Decision | None
         if effect.state is not EffectState.CONFIRMED:
             return wait(view.run, f"{service.kind}: restoring {change.key}")
     return None
+
+
+def _write_of(view: View, service: ServicePlan, key: str) -> EffectState | None:
+    """What became of the write of a key; a rollback of its own restores what runs before it wrote for good."""
+    if view.run.kind is RunKind.ROLLBACK:
+        return EffectState.CONFIRMED
+    effect = effect_of(view, "env", service.kind, key)
+    return effect.state if effect is not None else None
 
 
 def decide_unwinding(view: View, now: datetime) -> Decision:

@@ -59,7 +59,7 @@ async def running_office(folder: Path, changes: Mapping[str, Change] | None = No
 async def planned(deps: Deps, slug: str = "acme-corp", **changes: Any) -> Planned:
     """A plan of v1.1.0, without the checks that need a git repository."""
     customer = deps.fleet.find_customer(slug)
-    facts = await fetch_all(deps, expected_services(deps.fleet, customer, BOTH))
+    facts = await fetch_all(deps, expected_services(deps.fleet, customer, changes.pop("kinds", BOTH)))
     known = {
         "DEPLOYMENT_VERSION": "v1.1.0",
         "DEPLOYMENT_PHASE": deps.fleet.phase_of(customer).name,

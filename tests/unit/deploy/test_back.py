@@ -299,6 +299,13 @@ def test_a_rollback_to_named_deploys_goes_back_without_having_been_live() -> Non
     assert [look.kind for look in decide(view, NOW).looks] == [LookKind.WAY_BACK]
 
 
+def test_a_rollback_of_its_own_restores_the_keys_that_earlier_runs_wrote() -> None:
+    progress = (make_progress(way_back="none"), make_progress(FRONTEND, way_back="none"))
+    view = make_view(Stage.ROLLING_BACK, run={"kind": RunKind.ROLLBACK, "progress": progress})
+
+    assert wanted(decide(view, NOW)) == ["restore:frontend:VERSION_TAG"]
+
+
 # --- env vars ---------------------------------------------------------------------------------------------------------
 
 
