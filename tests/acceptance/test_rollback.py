@@ -49,6 +49,19 @@ def test_one_half_goes_back_alone_is_shown_as_split_and_the_other_half_follows(p
     assert state(place) == before
 
 
+def test_a_waiting_deploy_is_called_off_and_the_watched_version_goes_back(place: Place) -> None:
+    backend = "srv-financefirst-backend-yza567"
+    old = place.platform.service(backend)
+    place.deploy("financefirst", "v1.0.1", "--force", "--reason", "outage").ended(0)
+    place.deploy("financefirst", "v1.1.0", "--detach").ended(5)
+
+    ran = place.run("rollback-customer", "--customer", "financefirst", "-o", "json").ended(0)
+
+    now = place.platform.service(backend)
+    assert (ran.data["status"], ran.data["run"]) == ("rolled_back", "financefirst-3")
+    assert (now["live_commit"], now["env"]) == (old["live_commit"], old["env"])
+
+
 def test_who_follows_a_deploy_that_somebody_takes_back_is_told_by_the_exit_code(place: Place) -> None:
     words = ("deploy-customer", "--version", "v1.1.0", "--customer", "acme-corp", "--until", "watched", "-o", "json")
     with place.running(*words) as deploying:

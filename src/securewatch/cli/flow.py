@@ -65,32 +65,48 @@ async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, h
     if not _is_agreed(session, how, f"Take {request.slug} back?"):
         say("nothing was done")
         return ExitCode.DONE
-    started = await start_rollback(deps, request)
-    if started.run is None:
-        return _said(session, request.slug, started.note)
-    return await _follow(deps, session, started.run, replace(how, following=replace(how.following, goes_back=True)))
+    back = replace(how, following=replace(how.following, goes_back=True))
+    while True:
+        started = await start_rollback(deps, request)
+        if started.run is None:
+            return _said(session, request.slug, started.note)
+        code = await _follow(deps, session, started.run, back, rest=started.rest)
+        if not started.rest or code is not ExitCode.DONE:
+            return code
 
 
-async def _follow(deps: Deps, session: Session, run: Run, how: How) -> ExitCode:
+async def _follow(deps: Deps, session: Session, run: Run, how: How, *, rest: str = "") -> ExitCode:
+    """Follow a run and sum it up. `rest` is what the command goes on with after it: one JSON document is printed."""
     if how.is_detached:
-        return await _detach(deps, session, run)
+        return await _detach(deps, session, run, rest=rest)
     with await _screen(deps, session) as screen:
         followed = await follow(deps, run, how.following, screen)
-    _sum_up(deps, session, followed)
+    is_over = not rest or followed.exit_code is not ExitCode.DONE
+    if is_over or not session.is_json:
+        _sum_up(deps, session, followed)
+    if rest and is_over:
+        _say_rest(rest)
     return followed.exit_code
 
 
-async def _detach(deps: Deps, session: Session, run: Run) -> ExitCode:
+async def _detach(deps: Deps, session: Session, run: Run, *, rest: str) -> ExitCode:
     status = await load_status(deps, run.id)
-    code = ExitCode.WAITING if exit_code_of(status, FollowOptions()) is ExitCode.WAITING else ExitCode.DONE
+    waits = rest or exit_code_of(status, FollowOptions()) is ExitCode.WAITING
+    code = ExitCode.WAITING if waits else ExitCode.DONE
     if session.is_json:
         print_json(status_data(status, code))
     else:
         print(f"run {run.id} is noted", flush=True)
         _tell(session, [line for line in [waiting_line(status, deps.clock.now())] if line])
+    if rest:
+        _say_rest(rest)
     if deps.lock.holder() is None:
         say("no controller runs: start `securewatch serve`, or give the same command without --detach")
     return code
+
+
+def _say_rest(rest: str) -> None:
+    say(f"not asked for yet: {rest}; give the same command again when this run has ended")
 
 
 class _Silent(AbstractContextManager["_Silent"]):
