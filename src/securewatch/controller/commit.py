@@ -16,6 +16,7 @@ from securewatch.store.database import Database, Tx
 WAY_BACK = frozenset({Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING, Stage.UNWINDING})
 """Stages in which a run undoes what it did; any controller of the installation may carry them on."""
 _BEFORE_ACTING = frozenset({Stage.QUEUED, Stage.PREFLIGHT})
+_REPLACED_NOTHING = frozenset({Stage.QUEUED, Stage.REFUSED, Stage.FAILED, Stage.ROLLED_BACK})
 _FIRST_ACTS = frozenset({Stage.BACKING_UP, Stage.ROLLING_BACK})
 
 
@@ -51,6 +52,8 @@ class Committer:
                 await self._end_watches(tx, run, now)
             run = await runs.update_run(tx, run, expected_epoch=view.run.epoch)
             await self._journal(tx, view.run, run, now)
+            if moved and run.stage in _REPLACED_NOTHING and not run.went_live:
+                await self._reopen_watches(tx, run, now)
         if moved:
             await observations.clear_observations(tx, run.id)
             if run.stage in WAY_BACK or run.stage.is_terminal:
@@ -68,6 +71,11 @@ class Committer:
             return
         for ended in await runs.end_watches(tx, run, at=now):
             await self._append(tx, ended, f"run.{ended.stage}", {"changes": {"detail": ended.detail}}, now)
+
+    async def _reopen_watches(self, tx: Tx, run: Run, now: datetime) -> None:
+        """A run that ends, or waits again, without anything live leaves the watch of what is live as it was (S18)."""
+        for again in await runs.reopen_watches(tx, run):
+            await self._append(tx, again, f"run.{again.stage}", {"changes": {"detail": f"{run.id} is undone"}}, now)
 
     async def _use_approvals(self, tx: Tx, view: View, run: Run, grants: Sequence[Grant], now: datetime) -> Run:
         """The first step past the gates uses the approvals up: they open one run once (I9)."""

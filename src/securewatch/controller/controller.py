@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,16 +10,16 @@ from typing import Any, Protocol
 
 from securewatch.controller.commit import WAY_BACK, Committer
 from securewatch.controller.ledger import Ledger
-from securewatch.controller.load import load_fleet_view, load_requests, load_runs
+from securewatch.controller.load import SampleCache, load_fleet
 from securewatch.controller.observer import Observer
 from securewatch.core.clock import Clock
-from securewatch.core.errors import Conflict, GatewayError, SecurewatchError
+from securewatch.core.errors import Conflict, GatewayError, InternalError, NeedsHuman, SecurewatchError
 from securewatch.deploy.model import Run, Stage
 from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.decide import FleetDecision, FleetView, decide
 from securewatch.store import inbox
 from securewatch.store.box import SecretBox
-from securewatch.store.database import Database, Tx
+from securewatch.store.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Parts:
 
 
 class Controller:
-    """Moves runs. At most one lives at a time (controller lock); with `only_run` it moves that run and rollbacks."""
+    """Moves runs. At most one lives at a time (controller lock); with `only_run` it acts for that one and rollbacks."""
 
     def __init__(self, parts: Parts, *, only_run: str | None = None) -> None:
         self._parts = parts
@@ -66,6 +66,9 @@ class Controller:
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._seen_changes = -1
+        self._samples = SampleCache()
+        self._asked: frozenset[str] = frozenset()
+        self._ticked_at = parts.clock.now()
         self._is_in_doubt = False
         self.decisions: dict[str, Decision] = {}
         self.troubles: dict[str, SecurewatchError] = {}
@@ -90,9 +93,11 @@ class Controller:
         """Load, decide, commit, dispatch. Returns whether anything changed, so that another tick is due at once."""
         self._wake.clear()
         self._seen_changes = await self._parts.database.changes()
-        now = self._parts.clock.now()
+        self._ticked_at = now = self._parts.clock.now()
         async with self._parts.database.read() as tx:
-            fleet, requests = await self._load(tx)
+            fleet, requests, unreadable = await load_fleet(tx, self._samples)
+        self.troubles.update(unreadable)
+        self._asked = frozenset(str(one.payload["run_id"]) for one in requests)
         self._is_in_doubt = any(one.state.was_sent for view in fleet.views for one in view.effects.values())
         decision = decide(fleet, now)
         self.decisions = dict(decision.decisions)
@@ -100,16 +105,9 @@ class Controller:
         self._dispatch(fleet.views, decision, now)
         return changed
 
-    # --- load ---------------------------------------------------------------------------------------------------------
-
-    async def _load(self, tx: Tx) -> tuple[FleetView, Sequence[inbox.Request]]:
-        requests = await load_requests(tx)
-        asked = {str(one.payload["run_id"]) for one in requests}
-        found = [run for run in await load_runs(tx, requests) if self._is_mine(run, asked)]
-        return await load_fleet_view(tx, found, requests), requests
-
-    def _is_mine(self, run: Run, asked: Collection[str]) -> bool:
-        return self._only_run in (None, run.id) or run.stage in WAY_BACK or run.id in asked
+    def _is_mine(self, run: Run) -> bool:
+        """Whether this controller acts for the run; it decides about all (design: behaviour, commands)."""
+        return self._only_run in (None, run.id) or run.stage in WAY_BACK or run.id in self._asked
 
     # --- commit -------------------------------------------------------------------------------------------------------
 
@@ -128,7 +126,7 @@ class Controller:
                 found = decision.decisions[view.run.id]
                 is_new = await committer.commit(view, found, fleet.grants, asked, now) or is_new
                 self._not_before.pop(name, None)
-            except Conflict as error:
+            except (Conflict, NeedsHuman) as error:
                 log.info("a run moved on meanwhile", extra={"action": "decide_conflict", "run": view.run.id})
                 self.troubles[view.run.id] = error
                 self._not_before[name] = now + timedelta(seconds=CONFLICT_SECONDS)
@@ -138,6 +136,8 @@ class Controller:
 
     def _dispatch(self, views: Sequence[View], decision: FleetDecision, now: datetime) -> None:
         for view in views:
+            if not self._is_mine(decision.decisions[view.run.id].run):
+                continue
             for effect in view.effects.values():
                 if effect.state.is_open and effect.state is not EffectState.NEEDS_HUMAN:
                     name = f"{view.run.id}/{effect.key}"
@@ -160,10 +160,11 @@ class Controller:
         except SecurewatchError as error:
             if isinstance(error, GatewayError):
                 log.warning("a neighbour failed", extra={"action": "gateway_failed", "code": error.code})
-            self.troubles[run.id] = error
-            self._failures[name] = self._failures.get(name, 0) + 1
-            seconds = min(5.0 * 2 ** (self._failures[name] - 1), TROUBLE_SECONDS_MAX)
-            again = self._parts.clock.now() + timedelta(seconds=seconds)
+            again = self._try_later(name, run, error)
+        except Exception as error:  # noqa: BLE001 - the top of the runner: one broken step must not end the others
+            log.error("a step broke", extra={"action": "step_broke", "error": type(error).__name__, "run": run.id})
+            broken = InternalError("SW901", f"a step of {run.id} broke: {type(error).__name__}", why=name)
+            again = self._try_later(name, run, broken)
         finally:
             self._tasks.pop(name, None)
             self._wake.set()
@@ -171,6 +172,12 @@ class Controller:
             self._not_before.pop(name, None)
         else:
             self._not_before[name] = again
+
+    def _try_later(self, name: str, run: Run, error: SecurewatchError) -> datetime:
+        self.troubles[run.id] = error
+        self._failures[name] = self._failures.get(name, 0) + 1
+        seconds = min(5.0 * 2 ** (self._failures[name] - 1), TROUBLE_SECONDS_MAX)
+        return self._parts.clock.now() + timedelta(seconds=seconds)
 
     # --- wait ---------------------------------------------------------------------------------------------------------
 
@@ -191,12 +198,14 @@ class Controller:
             waiter.cancel()
 
     def _next_at(self) -> datetime | None:
-        instants = [found.next_at for found in self.decisions.values() if found.next_at is not None]
-        instants += [at for name, at in self._not_before.items() if name not in self._tasks and self._is_wanted(name)]
-        return min(instants) if instants else None
-
-    def _is_wanted(self, name: str) -> bool:
-        return name.split("/", 1)[0] in self.decisions
+        """The next instant that matters to what this controller acts for; a past one that began nothing is obsolete."""
+        mine = {run_id: found for run_id, found in self.decisions.items() if self._is_mine(found.run)}
+        instants = [found.next_at for found in mine.values() if found.next_at is not None]
+        self._not_before = {
+            name: at for name, at in self._not_before.items() if at > self._ticked_at or name in self._tasks
+        }
+        waiting = (name for name in self._not_before if name not in self._tasks and name.split("/", 1)[0] in mine)
+        return min([*instants, *(self._not_before[name] for name in waiting)], default=None)
 
     def _skip_idle(self, next_at: datetime | None) -> None:
         """Jump over idle time: nothing under way here or at Render, nothing in doubt, nobody asked for a decision."""

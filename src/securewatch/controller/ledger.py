@@ -1,6 +1,7 @@
 """The effect ledger: intent, look, act, record. Here alone "certainly not sent" and "unknown" are told apart."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,12 +18,17 @@ from securewatch.store.database import Database
 
 log = logging.getLogger(__name__)
 
+PAUSED = "SW403"
 SEND_DEADLINE_SECONDS = 2.0
 """Real seconds between the commit of the intent and the request; a process that froze in between sends nothing."""
 LOOK_AGAIN_SECONDS = 5.0
 """Product seconds between two looks at an effect in doubt."""
 TRIES_MAX = 30
 """How often an effect that was certainly not sent is armed again before a person is called (S14)."""
+SENDS_MAX = 6
+"""How often an effect is sent of which Render then shows nothing, before a person is called (S14)."""
+REFUSALS_MAX = 60
+"""How often in a row an effect may be overtaken, or Render refuse to be asked about it, before a person is called."""
 
 
 class SendDeadlineMissed(Superseded):
@@ -60,6 +66,7 @@ class Ledger:
         self._clock = clock
         self._patience = patience
         self._sent_monotonic: dict[int, float] = {}
+        self._refusals: Counter[int] = Counter()
 
     async def work(self, effect_id: int) -> datetime | None:
         """Take one effect one step further; returns when to look again while it stays open, None when it ended.
@@ -67,7 +74,8 @@ class Ledger:
         Raises SignInNeeded where Render refuses the key, and what a read before the send met: then nothing changed.
         """
         async with self._database.write("claim") as tx:
-            if await meta.is_paused(tx):
+            known = await effects.load_effect(tx, effect_id)
+            if known is not None and known.state is EffectState.INTENT and await meta.is_paused(tx):
                 return self._later(LOOK_AGAIN_SECONDS)
             effect = await effects.claim_effect(tx, effect_id)
         if effect is None:
@@ -75,12 +83,10 @@ class Ledger:
         sending = _Sending(self, effect)
         try:
             outcome = await carry_out(effect, self._tools, sending)
-        except Superseded:
-            return self._later(LOOK_AGAIN_SECONDS)
+        except (Superseded, RequestRejected, ServiceMissing) as error:
+            return await self._refused(effect, error)
         except OutcomeUnknown as error:
             return await self._unknown(effect, error)
-        except (RequestRejected, ServiceMissing) as error:
-            outcome = Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what, request_id=error.request_id)
         except (Retryable, SignInNeeded) as error:
             if not sending.was_committed:
                 raise
@@ -89,6 +95,7 @@ class Ledger:
                 raise
             retry_at = error.retry_at if isinstance(error, RateLimited) else None
             return retry_at or self._later(min(5.0 * 2 ** min(effect.seq, 6), 300.0))
+        self._refusals.pop(effect.id, None)
         return await self._record(effect, outcome)
 
     async def commit_sent(self, effect: Effect, before: Mapping[str, Any]) -> Guard:
@@ -96,7 +103,7 @@ class Ledger:
         started, now = self._clock.monotonic(), self._clock.now()
         async with self._database.write("sent") as tx:
             if await meta.is_paused(tx):
-                raise Superseded("SW403", "everything is paused")
+                raise Superseded(PAUSED, "everything is paused")
             sent = await effects.mark_sent(tx, effect, before=before, at=now, generation=effect.generation)
             if sent is None:
                 raise Superseded("SW410", f"effect {effect.key} was overtaken before it was sent")
@@ -139,7 +146,10 @@ class Ledger:
             return self._later(LOOK_AGAIN_SECONDS)
         if effect.state is EffectState.ACCEPTED:
             reason = f"Render accepted a deploy on {effect.service_id} and shows none: another one replaced it"
-            return await self._record(effect, Outcome(OutcomeKind.NEEDS_HUMAN, code="SW506", reason=reason))
+            return await self._record(effect, Outcome(OutcomeKind.FAILED, code="SW506", reason=reason))
+        if effect.seq >= SENDS_MAX:
+            reason = f"sent {effect.seq} times, and Render shows nothing of it"
+            return await self._record(effect, Outcome(OutcomeKind.NEEDS_HUMAN, code="SW504", reason=reason))
         await self._drop(effect, "Render shows nothing of what was sent", code="SW504")
         return None
 
@@ -149,6 +159,19 @@ class Ledger:
         real = self._clock.monotonic() - self._sent_monotonic.get(effect.id, patience.started_monotonic)
         over_product = now >= began + timedelta(seconds=patience.grace_seconds)
         return over_product and real >= 3 * patience.http_timeout_seconds
+
+    async def _refused(self, effect: Effect, error: SecurewatchError) -> datetime | None:
+        """Nothing was sent now. Of an intent that is the end, unless it was overtaken; what became of an earlier send
+        stays unknown: try again, up to a bound (S14).
+        """
+        if isinstance(error, RequestRejected | ServiceMissing) and not effect.state.was_sent:
+            outcome = Outcome(OutcomeKind.FAILED, code=error.code, reason=error.what, request_id=error.request_id)
+            return await self._record(effect, outcome)
+        self._refusals[effect.id] += 1
+        if self._refusals[effect.id] < REFUSALS_MAX or error.code == PAUSED:
+            return self._later(LOOK_AGAIN_SECONDS)
+        reason = f"given up after {REFUSALS_MAX} tries: {error.what}"
+        return await self._record(effect, Outcome(OutcomeKind.NEEDS_HUMAN, code=error.code, reason=reason))
 
     async def _not_sent(self, effect: Effect, error: SecurewatchError) -> None:
         """Render certainly did not get the request: arm it again, up to a bound; what was sent before stays."""

@@ -3,14 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from securewatch.core.errors import Refused
-from securewatch.deploy.model import REOPENS, SAMPLES_LOADED_MAX, Run
+from securewatch.core.errors import NeedsHuman, Refused, SecurewatchError
+from securewatch.deploy.model import SAMPLES_LOADED_MAX, Run
 from securewatch.deploy.view import View
 from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
 from securewatch.store import approvals, effects, inbox, meta, observations, plans, runs
 from securewatch.store.database import Tx
+from securewatch.store.observations import Taken
 
+Troubles = Mapping[str, SecurewatchError]
 ROLLBACK = "rollback"
 """The verb of a request to take a customer back."""
 
@@ -20,10 +22,50 @@ async def load_requests(tx: Tx) -> Sequence[inbox.Request]:
     return [one for one in await inbox.pending(tx) if one.verb == ROLLBACK]
 
 
+class SampleCache:
+    """The newest samples of open runs, each read from the database once."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, Taken] = {}
+
+    async def samples_of(self, tx: Tx, run_id: str) -> Taken:
+        """The newest samples of each service of a run, oldest first."""
+        known = self._taken.get(run_id, Taken())
+        self._taken[run_id] = found = await observations.newer_samples(tx, run_id, known, limit=SAMPLES_LOADED_MAX)
+        return found
+
+    def forget_others(self, run_ids: Collection[str]) -> None:
+        """Keep nothing of runs that are no longer open."""
+        for run_id in set(self._taken) - set(run_ids):
+            del self._taken[run_id]
+
+
+async def load_fleet(tx: Tx, cache: SampleCache) -> tuple[FleetView, Sequence[inbox.Request], Troubles]:
+    """Everything that a decision about all open runs may look at, and what people asked for.
+
+    A run that this version cannot read is left out, with the reason: it is held, and the others go on.
+    """
+    requests = await load_requests(tx)
+    asked = {str(one.payload["run_id"]): one.payload for one in requests}
+    views: list[View] = []
+    grants: list[Grant] = []
+    troubles: dict[str, SecurewatchError] = {}
+    for run_id in await _run_ids(tx, asked):
+        try:
+            run = await runs.load_run(tx, run_id)
+            if run is not None:
+                views.append(await _load_view(tx, run, asked, cache))
+                grants += await load_grants(tx, run)
+        except (NeedsHuman, Refused) as error:
+            troubles[run_id] = error
+    cache.forget_others([view.run.id for view in views])
+    return FleetView(tuple(views), grants, await meta.is_paused(tx)), requests, troubles
+
+
 async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inbox.Request]) -> FleetView:
     """Everything that a decision about these runs may look at."""
     asked = {str(one.payload["run_id"]): one.payload for one in requests}
-    views = [await _load_view(tx, run, asked) for run in found]
+    views = [await _load_view(tx, run, asked, SampleCache()) for run in found]
     grants = [grant for view in views for grant in await load_grants(tx, view.run)]
     return FleetView(tuple(views), grants, await meta.is_paused(tx))
 
@@ -36,19 +78,14 @@ async def load_grants(tx: Tx, run: Run) -> Sequence[Grant]:
     ]
 
 
-async def load_runs(tx: Tx, requests: Sequence[inbox.Request]) -> Sequence[Run]:
+async def _run_ids(tx: Tx, asked: Collection[str]) -> Sequence[str]:
     """Every unfinished run, and each finished one that somebody asked to take back or that has an open effect."""
-    found = {run.id: run for run in await runs.open_runs(tx)}
-    wanted = {str(request.payload["run_id"]) for request in requests}
-    wanted |= {effect.run_id for effect in await effects.open_effects(tx)}
-    for run_id in sorted(wanted - set(found)):
-        run = await runs.load_run(tx, run_id)
-        if run is not None:
-            found[run.id] = run
-    return tuple(found.values())
+    found = await runs.open_ids(tx)
+    wanted = {*asked, *(effect.run_id for effect in await effects.open_effects(tx))}
+    return (*found, *sorted(wanted - set(found)))
 
 
-async def _load_view(tx: Tx, run: Run, asked: Mapping[str, Mapping[str, Any]]) -> View:
+async def _load_view(tx: Tx, run: Run, asked: Mapping[str, Mapping[str, Any]], cache: SampleCache) -> View:
     plan = await plans.load_plan(tx, run.plan_hash)
     if plan is None:
         raise Refused(
@@ -58,13 +95,12 @@ async def _load_view(tx: Tx, run: Run, asked: Mapping[str, Mapping[str, Any]]) -
             fix="restore the state database from its last backup",
         )
     wish = asked.get(run.id)
-    may_turn_back = run.stage.is_forward or run.stage in REOPENS
     return View(
         plan=plan,
         customer=plan.customer(run.slug),
         run=run,
         effects=await effects.effects_of(tx, run.id),
         observations=await observations.observations_of(tx, run.id),
-        samples=await observations.samples_of(tx, run.id, limit=SAMPLES_LOADED_MAX),
-        rollback_reason=str(wish.get("reason", "")) if wish is not None and may_turn_back else None,
+        samples=(await cache.samples_of(tx, run.id)).by_kind,
+        rollback_reason=str(wish.get("reason", "")) if wish is not None else None,
     )

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from securewatch.core.clock import Clock
-from securewatch.core.errors import Conflict, InternalError, NotFound, UsageError
+from securewatch.core.errors import Conflict, InternalError, NotFound, Rejected, UsageError
 from securewatch.core.ids import ServiceID
 from securewatch.deploy import looks
 from securewatch.deploy.looks import Sight
-from securewatch.deploy.view import Effect, EffectKind, Look, LookKind, Observation, View
+from securewatch.deploy.view import TROUBLE, Effect, EffectKind, Look, LookKind, Observation, View
 from securewatch.store import observations, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
@@ -25,15 +25,27 @@ class Observer:
         self._clock = clock
 
     async def look(self, view: View, look: Look) -> datetime | None:
-        """Make one look and record it. Raises the gateways' errors; the caller tries again later."""
+        """Make one look and record it. Raises the gateways' errors; the caller tries again later.
+
+        A refusal (not an outage) is noted too: after some the decision is that the run stops.
+        """
         if look.kind is LookKind.SAMPLE:
             await self._sample(view, look)
             return None
-        data = await self._see(view, look)
-        seen = Observation(look.key, self._clock.now(), data)
-        async with self._database.write("observe") as tx:
-            await observations.save_observation(tx, view.run.id, seen)
+        try:
+            data = await self._see(view, look)
+        except (Rejected, NotFound) as error:
+            trouble = {"code": error.code, "what": error.what}
+            await self._save(view, Observation(TROUBLE + look.key, self._clock.now(), trouble))
+            raise
+        await self._save(view, Observation(look.key, self._clock.now(), data))
         return None
+
+    async def _save(self, view: View, seen: Observation) -> None:
+        async with self._database.write("observe") as tx:
+            if TROUBLE + seen.key in view.observations:
+                await observations.clear_observations(tx, view.run.id, TROUBLE + seen.key)
+            await observations.save_observation(tx, view.run.id, seen)
 
     async def _sample(self, view: View, look: Look) -> None:
         if look.service_kind is None:

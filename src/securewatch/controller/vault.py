@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 from securewatch.core.clock import Clock
+from securewatch.deploy.effects import Superseded
 from securewatch.deploy.view import Effect
-from securewatch.store import sealed
+from securewatch.store import effects, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
 
@@ -31,11 +32,16 @@ class StoredVault:
         return await self._open(effect, sealed.BACKUP)
 
     async def keep_backup(self, effect: Effect, values: Mapping[str, str]) -> None:
-        """Encrypt and keep the service's values as they are now; a backup that exists already stands."""
+        """Encrypt and keep the service's values as they are now; the newest count, as of the run's latest attempt.
+
+        Raises `Superseded` where the effect moved on meanwhile: then what was read may be what the run wrote itself.
+        """
         async with self._database.write("backup") as tx:
+            current = await effects.load_effect(tx, effect.id)
+            if current is None or not current.state.is_open or current.epoch != effect.epoch:
+                raise Superseded("SW410", f"effect {effect.key} was overtaken")
             slot = sealed.Slot(purpose=sealed.BACKUP, run_id=effect.run_id, service_id=effect.service_id)
-            if await sealed.open_values(tx, self._box, **slot) is None:
-                await sealed.seal_values(tx, self._box, values=dict(values), at=self._clock.now(), **slot)
+            await sealed.seal_values(tx, self._box, values=dict(values), at=self._clock.now(), **slot)
 
     async def _open(self, effect: Effect, purpose: Literal["write", "backup"]) -> Mapping[str, str | None]:
         async with self._database.read() as tx:

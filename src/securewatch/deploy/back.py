@@ -29,9 +29,10 @@ from securewatch.deploy.steps import (
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, Look, LookKind, Observation, View
 from securewatch.health.verdict import Health, judge
 
-ARTIFACT_GONE = "SW306"
 CUSTOMER_REQUEST = "customer request"
 """The trigger of a rollback that a person asked for; it is no failure."""
+REPLACED = "SW506"
+"""Somebody else's deploy took the place of ours, or of the one that ours was to replace."""
 BY_RENDER, BY_BUILD, NOTHING = "render", "build", "none"
 
 
@@ -52,6 +53,22 @@ def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str
     if not view.run.baseline_healthy and not by_person:
         return moved(view.run, Stage.HELD, now, code=code, trigger=trigger, detail=detail)
     return moved(view.run, Stage.STOPPING, now, code=code, trigger=trigger, detail=detail, burst_since=None)
+
+
+def ask_back(view: View, now: datetime, reason: str) -> Decision:
+    """Begin the way back that a person asked for. Where env vars are being restored already, only note the wish."""
+    if view.run.stage is Stage.UNWINDING and not deploy_was_sent(view):
+        return Decision(replace(view.run, trigger=CUSTOMER_REQUEST, detail=reason), next_at=now)
+    return turn_back(view, now, code="", trigger=CUSTOMER_REQUEST, detail=reason)
+
+
+def make_way(view: View, now: datetime, detail: str) -> Decision:
+    """Somebody else's deploy took our place: never fought over. Our env vars go back, unless half of the pair is ours.
+
+    Held in the end, for a person to look (design: behaviour, effects and doubt).
+    """
+    stage = Stage.HELD if view.run.went_live else Stage.ROLLING_BACK
+    return moved(view.run, stage, now, code=REPLACED, trigger="superseded", detail=detail)
 
 
 # --- stop what is in flight -------------------------------------------------------------------------------------------
@@ -108,6 +125,8 @@ def decide_rolling_back(view: View, now: datetime) -> Decision:
     if any(one.back_deploy_id for one in run.progress):
         return moved(run, Stage.RECHECKING, now)
     is_back = run.went_live or run.kind is RunKind.ROLLBACK or run.trigger == CUSTOMER_REQUEST
+    if run.code == REPLACED:
+        return moved(run, Stage.HELD, now)
     return moved(run, Stage.ROLLED_BACK if is_back else Stage.FAILED, now)
 
 
@@ -119,7 +138,7 @@ def _left(view: View) -> tuple[str, ...]:
 
 def _back_one(view: View, service: ServicePlan, now: datetime) -> Decision | None:
     progress = view.run.of(service.kind)
-    if progress.live_at is None and view.run.kind is not RunKind.ROLLBACK:
+    if not _may_be_elsewhere(view, service):
         return _restore(view, service, now)
     if not progress.way_back:
         return _choose_way(view, service, now)
@@ -128,6 +147,14 @@ def _back_one(view: View, service: ServicePlan, now: datetime) -> Decision | Non
     if progress.way_back == BY_RENDER:
         return _redeploy_old(view, service, now) or _restore(view, service, now)
     return _restore(view, service, now) or _redeploy_old(view, service, now)
+
+
+def _may_be_elsewhere(view: View, service: ServicePlan) -> bool:
+    """Whether the service may run something else than its good deploy: ours, or where a person asks, anybody's."""
+    run = view.run
+    if run.of(service.kind).live_at is not None or run.kind is RunKind.ROLLBACK:
+        return True
+    return run.trigger == CUSTOMER_REQUEST and run.good_of(service.kind) is not None
 
 
 def _choose_way(view: View, service: ServicePlan, now: datetime) -> Decision:
@@ -150,7 +177,7 @@ def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision |
     word = "rollback" if progress.way_back == BY_RENDER else "rebuild"
     effect = effect_of(view, word, service.kind)
     if effect is None:
-        return Decision(view.run, effects=(_way_effect(view, word, service, good),))
+        return _send_back(view, service, good, now)
     if effect.state is EffectState.FAILED:
         return _other_way(view, service, effect, now)
     if effect.state is not EffectState.CONFIRMED:
@@ -164,15 +191,21 @@ def _redeploy_old(view: View, service: ServicePlan, now: datetime) -> Decision |
 def _other_way(view: View, service: ServicePlan, effect: Effect, now: datetime) -> Decision:
     """Where Render refuses its rollback (the artifact is gone), the old commit is built; a refused build ends it."""
     good = view.run.good_of(service.kind)
-    if effect.kind is EffectKind.ROLL_BACK and effect.code == ARTIFACT_GONE and good is not None and good.commit:
+    is_gone = effect.kind is EffectKind.ROLL_BACK and effect.result.get("refused")
+    if is_gone and good is not None and good.commit:
         return Decision(with_progress(view.run, service.kind, way_back=BY_BUILD), next_at=now)
     return _rollback_failed(view, service, now, effect.reason)
 
 
-def _way_effect(view: View, word: str, service: ServicePlan, good: GoodDeploy) -> Any:
-    if word == "rollback":
-        return new_effect(view, word, EffectKind.ROLL_BACK, service, deploy_id=good.deploy_id, commit=good.commit or "")
-    return new_effect(view, word, EffectKind.DEPLOY, service, commit=good.commit or "")
+def _send_back(view: View, service: ServicePlan, good: GoodDeploy, now: datetime) -> Decision:
+    """Ask for the good deploy, or for a build of its commit; without a commit Render would build something else."""
+    if view.run.of(service.kind).way_back == BY_RENDER:
+        args = {"deploy_id": good.deploy_id, "commit": good.commit or ""}
+        return Decision(view.run, effects=(new_effect(view, "rollback", EffectKind.ROLL_BACK, service, **args),))
+    if not good.commit:
+        return _rollback_failed(view, service, now, f"{good.deploy_id} is gone, and its commit is not known")
+    wanted = new_effect(view, "rebuild", EffectKind.DEPLOY, service, commit=good.commit)
+    return Decision(view.run, effects=(wanted,))
 
 
 def _follow_back(view: View, service: ServicePlan, deploy_id: str, now: datetime) -> Decision | None:
@@ -259,6 +292,8 @@ def decide_unwinding(view: View, now: datetime) -> Decision:
         decision = _restore(view, service, now)
         if decision is not None:
             return decision
+    if view.run.trigger == CUSTOMER_REQUEST:
+        return moved(view.run, Stage.ROLLED_BACK, now)
     if view.run.code:
         return moved(view.run, Stage.FAILED, now)
     return moved(view.run, Stage.QUEUED, now, attempt=view.run.attempt + 1)

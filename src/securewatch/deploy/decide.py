@@ -6,9 +6,10 @@ The way forward is here and in `watch.py`, the way back in `back.py`. Which gate
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from securewatch.deploy import back, watch
-from securewatch.deploy.model import REOPENS, Progress, RunKind, ServicePlan, Stage
+from securewatch.deploy.model import REOPENS, Progress, Run, RunKind, ServicePlan, Stage
 from securewatch.deploy.steps import (
     BROKEN,
     OPERATOR,
@@ -27,7 +28,9 @@ from securewatch.deploy.steps import (
     with_progress,
 )
 from securewatch.deploy.view import (
+    TROUBLE,
     Decision,
+    Effect,
     EffectKind,
     EffectState,
     Gate,
@@ -39,6 +42,12 @@ from securewatch.deploy.view import (
 )
 from securewatch.health.verdict import Health, baseline_of, judge
 
+PREFLIGHT_GAP_SECONDS = 900.0
+"""How long a preflight may stand still, in product time, before it is made anew."""
+TROUBLES_MAX = 5
+"""How often in a row a look may be refused before the run stops and says why (S14)."""
+_BEFORE_THE_DEPLOY = frozenset({Stage.QUEUED, Stage.PREFLIGHT, Stage.BACKING_UP, Stage.SETTING_ENV})
+
 
 def decide(view: View, now: datetime) -> Decision:
     """What may happen next to this run. Never raises for a state that a store can hold."""
@@ -46,25 +55,40 @@ def decide(view: View, now: datetime) -> Decision:
     human = next((one for one in view.effects.values() if one.state is EffectState.NEEDS_HUMAN), None)
     if human is not None and not run.stage.is_terminal:
         return moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
-    if view.rollback_reason is not None and (run.stage.is_forward or run.stage in REOPENS):
-        return back.turn_back(view, now, code="", trigger=back.CUSTOMER_REQUEST, detail=view.rollback_reason)
+    if view.rollback_reason is not None and may_be_asked_back(run):
+        return back.ask_back(view, now, view.rollback_reason)
     if run.stage.is_terminal:
         return Decision(run)
-    found = _STAGES[run.stage](view, now)
+    found = watch.keep_watch(view, _unreadable(view, now) or _STAGES[run.stage](view, now), now)
     return _withhold(view, found, now) if view.is_paused else found
 
 
+def may_be_asked_back(run: Run) -> bool:
+    """Whether a person's wish for the way back changes anything; else it is under way, or there is nothing to undo."""
+    return run.stage.is_forward or run.stage is Stage.UNWINDING or run.stage in REOPENS
+
+
+def _unreadable(view: View, now: datetime) -> Decision | None:
+    """Refuse or hold where a look meets the same refusal again and again: a service is gone, a request is wrong."""
+    for seen in view.observations.values():
+        if not seen.key.startswith(TROUBLE) or seen.at < view.run.since or seen.count < TROUBLES_MAX:
+            continue
+        stage = Stage.REFUSED if view.run.stage in (Stage.QUEUED, Stage.PREFLIGHT) else Stage.HELD
+        return moved(view.run, stage, now, code=str(seen.data["code"]), detail=str(seen.data["what"]))
+    return None
+
+
 def _withhold(view: View, found: Decision, now: datetime) -> Decision:
-    """While everything is paused looks go on, and what would have been done is only said."""
+    """While everything is paused looks and checks go on, and what would have been written is only said."""
     text = "`pause --all`: nothing is written"
+    waiting = WaitingOn(text, code="SW403", person=OPERATOR)
     if found.run.stage in (Stage.STOPPING, Stage.UNWINDING) and view.run.stage.is_forward:
-        alarm = WaitingOn(f"{text}; ALARM: it would go back: {found.run.detail}", code="SW403", person=OPERATOR)
+        alarm = replace(waiting, what=f"{text}; ALARM: it would go back: {found.run.detail}")
         looks, next_at = watch.keep_sampling(view, now)
         return Decision(view.run, looks=looks, waiting_on=alarm, next_at=next_at)
-    waiting = WaitingOn(text, code="SW403", person=OPERATOR)
-    run = found.run if found.run.stage is view.run.stage else view.run
-    looks_at = found.next_at if found.looks or found.run.stage is view.run.stage else None
-    return Decision(run, looks=found.looks, waiting_on=waiting, next_at=looks_at)
+    if found.effects or (found.run.stage is not view.run.stage and view.run.stage in _BEFORE_THE_DEPLOY):
+        return Decision(view.run, looks=found.looks, waiting_on=waiting, next_at=found.next_at if found.looks else None)
+    return replace(found, waiting_on=waiting)
 
 
 # --- gates and preflight ----------------------------------------------------------------------------------------------
@@ -101,6 +125,8 @@ def _decide_preflight(view: View, now: datetime) -> Decision:
     seen = fresh(view, look)
     if seen is None:
         return Decision(view.run, looks=(look,))
+    if _is_stale(view, seen, now):
+        return moved(view.run, Stage.PREFLIGHT, now)
     problems = seen.data.get("problems", [])
     if problems:
         first = problems[0]
@@ -108,6 +134,14 @@ def _decide_preflight(view: View, now: datetime) -> Decision:
             view.run, Stage.REFUSED, now, code=first["code"], detail="; ".join(one["what"] for one in problems)
         )
     return _decide_baseline(view, now, seen)
+
+
+def _is_stale(view: View, seen: Observation, now: datetime) -> bool:
+    """Whether nobody looked for so long that what was seen says nothing about now: a process died or froze."""
+    taken = {sample.at for samples in view.samples.values() for sample in samples if sample.at >= view.run.since}
+    instants = sorted({seen.at, *taken, now})
+    gaps = ((later - earlier).total_seconds() for earlier, later in pairwise(instants))
+    return max(gaps, default=0.0) > PREFLIGHT_GAP_SECONDS
 
 
 def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
@@ -192,15 +226,22 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
     if effect is None or effect.state is EffectState.INTENT:
         return _send_deploy(view, service, now, is_asked_for=effect is not None)
     if effect.state is EffectState.FAILED:
-        return back.turn_back(view, now, code=effect.code, trigger="deploy refused", detail=effect.reason)
+        return _refused(view, effect, now)
     if effect.state is not EffectState.CONFIRMED:
         return _follow_effect(view)
     deploy_id = str(effect.result["deploy_id"])
     progress = view.run.of(service.kind)
     if progress.deploy_id != deploy_id:
-        changed = with_progress(view.run, service.kind, deploy_id=deploy_id, status="created", sent_at=effect.sent_at)
+        sent_at = effect.sent_at or effect.intent_at
+        changed = with_progress(view.run, service.kind, deploy_id=deploy_id, status="created", sent_at=sent_at)
         return Decision(changed, next_at=now)
     return _follow_deploy(view, service, progress, now)
+
+
+def _refused(view: View, effect: Effect, now: datetime) -> Decision:
+    if effect.code == back.REPLACED:
+        return back.make_way(view, now, effect.reason)
+    return back.turn_back(view, now, code=effect.code, trigger="deploy refused", detail=effect.reason)
 
 
 def _send_deploy(view: View, service: ServicePlan, now: datetime, *, is_asked_for: bool) -> Decision:
@@ -209,7 +250,9 @@ def _send_deploy(view: View, service: ServicePlan, now: datetime, *, is_asked_fo
         return moved(view.run, Stage.UNWINDING, now)
     if is_asked_for:
         return _follow_effect(view)
-    wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit)
+    good = view.run.good_of(service.kind)
+    live = good.deploy_id if good is not None else None
+    wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit, live=live)
     return Decision(view.run, effects=(wanted,))
 
 
@@ -225,8 +268,8 @@ def _follow_deploy(view: View, service: ServicePlan, progress: Progress, now: da
     if status != progress.status:
         left = progress.left_queue_at or (None if status in QUEUED_AT_RENDER else now)
         return Decision(with_progress(view.run, service.kind, status=status, left_queue_at=left), next_at=now)
-    late = _late(view, service, progress, now)
-    if late is not None and late.effects:
+    late = _late(view, service, seen, now)
+    if late is not None and (late.effects or late.looks):
         return late
     every = view.customer.rules.poll_interval_seconds * (2 if status in QUEUED_AT_RENDER else 1)
     again = repeat(view, look, now, every_seconds=every)
@@ -245,9 +288,10 @@ def _deploy_ended(view: View, service: ServicePlan, seen: Observation, now: date
         run = with_progress(run, kind, live_at=now)
         return moved(run, Stage.SETTLING, now, went_live=True)
     if newer and status in ("deactivated", "canceled"):
-        was_live = status == "deactivated"
         note = f"{service.service_id}: {seen.data['deploy_id']} was superseded by {newer['id']} ({newer['status']})"
-        return moved(run, Stage.HELD, now, code="SW506", detail=note, went_live=view.run.went_live or was_live)
+        if status == "deactivated":
+            return moved(run, Stage.HELD, now, code=back.REPLACED, detail=note, went_live=True)
+        return back.make_way(replace(view, run=run), now, note)
     if status in BROKEN or status in ("canceled", "deactivated"):
         timed_out = view.run.of(kind).timed_out_at is not None
         words = "timed out and was cancelled" if timed_out else f"ended as {status} on Render"
@@ -257,13 +301,21 @@ def _deploy_ended(view: View, service: ServicePlan, seen: Observation, now: date
     return None
 
 
-def _late(view: View, service: ServicePlan, progress: Progress, now: datetime) -> Decision | None:
-    """Cancel a deploy that takes too long and keep watching (S17); a queue that does not move calls a person."""
-    rules = view.customer.rules
+def _late(view: View, service: ServicePlan, seen: Observation, now: datetime) -> Decision | None:
+    """Cancel a deploy that takes too long and keep watching (S17); a queue that does not move calls a person.
+
+    Only what Render shows after the time is up says that it is: nobody may have looked for a while.
+    """
+    rules, progress = view.customer.rules, view.run.of(service.kind)
     if progress.left_queue_at is None:
         limit = (progress.sent_at or now) + timedelta(seconds=rules.queue_timeout_seconds)
-        if now < limit:
-            return None
+    else:
+        limit = progress.left_queue_at + timedelta(seconds=rules.deploy_timeout_seconds)
+    if now < limit:
+        return None
+    if seen.at < limit:
+        return Decision(view.run, looks=(poll_look(view, service.kind, str(progress.deploy_id), view.run.commit),))
+    if progress.left_queue_at is None:
         return wait(
             view.run,
             f"{service.kind}: Render has kept {progress.deploy_id} queued for over "
@@ -271,11 +323,9 @@ def _late(view: View, service: ServicePlan, progress: Progress, now: datetime) -
             code="SW502",
             person=OPERATOR,
         )
-    if now < progress.left_queue_at + timedelta(seconds=rules.deploy_timeout_seconds):
-        return None
     if effect_of(view, "cancel", service.kind) is None:
         wanted = new_effect(view, "cancel", EffectKind.CANCEL, service, deploy_id=progress.deploy_id)
-        run = with_progress(view.run, service.kind, timed_out_at=now)
+        run = with_progress(view.run, service.kind, timed_out_at=progress.timed_out_at or now)
         return Decision(run, effects=(wanted,))
     return wait(view.run, f"{service.kind}: timed out; waiting for Render to say that {progress.deploy_id} ended")
 

@@ -17,7 +17,7 @@ from securewatch.render import deploys, env_vars, services
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
 from securewatch.render.errors import RequestRejected, ServiceMissing
-from securewatch.render.models import Deploy
+from securewatch.render.models import Deploy, DeployStatus
 
 STAMP_MARGIN = timedelta(minutes=10)
 """A search after a send starts this long before the newest stamp on the service (design: behaviour, effects)."""
@@ -66,7 +66,7 @@ class Vault(Protocol):
         """The values that the service had before the run."""
 
     async def keep_backup(self, effect: Effect, values: Mapping[str, str]) -> None:
-        """Encrypt and keep the service's values as they are now."""
+        """Encrypt and keep the service's values as they are now; raises `Superseded` where the effect moved on."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ async def ensure_env_backup(effect: Effect, tools: Tools, sending: Sending) -> O
 async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Write one env var if it differs; reading it is the look, so a lost answer needs no grace."""
     key = str(effect.args["env_key"])
-    wanted = (await tools.vault.wanted(effect))[key]
+    wanted = (await tools.vault.wanted(effect)).get(key)
     if wanted is None:
         return Outcome(OutcomeKind.FAILED, code="SW106", reason=f"{key} has no value to write")
     current = await _read(effect, tools, key, Priority.DEPLOY)
@@ -156,12 +156,13 @@ async def _read(effect: Effect, tools: Tools, key: str, priority: Priority) -> s
 async def ensure_deploy(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Create a deploy at one commit, exactly once: after a send only the list at Render says what became of it."""
     service_id, commit = ServiceID(effect.service_id), str(effect.args["commit"])
-    if effect.state.was_sent:
-        return await _adopt(effect, tools, trigger="api", commit=commit)
     refusal = await _refusal(effect, tools, needs_autodeploy_off=True)
+    before = await _look(effect, tools, trigger="api", commit=commit)
+    if isinstance(before, Outcome):
+        return before
     if refusal is not None:
         return refusal
-    guard = await sending(await _snapshot(effect, tools))
+    guard = await sending(before)
     try:
         created = await deploys.create_deploy(
             tools.client, service_id, commit=commit, priority=Priority.DEPLOY, guard=guard
@@ -174,12 +175,13 @@ async def ensure_deploy(effect: Effect, tools: Tools, sending: Sending) -> Outco
 async def ensure_rollback(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Roll back to the recorded deploy, exactly once."""
     commit = str(effect.args.get("commit", ""))
-    if effect.state.was_sent:
-        return await _adopt(effect, tools, trigger="rollback", commit=commit)
     refusal = await _refusal(effect, tools, needs_autodeploy_off=False)
+    before = await _look(effect, tools, trigger="rollback", commit=commit)
+    if isinstance(before, Outcome):
+        return before
     if refusal is not None:
         return refusal
-    guard = await sending(await _snapshot(effect, tools))
+    guard = await sending(before)
     try:
         created = await deploys.roll_back(
             tools.client,
@@ -189,7 +191,8 @@ async def ensure_rollback(effect: Effect, tools: Tools, sending: Sending) -> Out
             guard=guard,
         )
     except (RequestRejected, ServiceMissing) as error:
-        return Outcome(OutcomeKind.FAILED, code="SW306", reason=error.what, request_id=error.request_id)
+        said = {"refused": True}
+        return Outcome(OutcomeKind.FAILED, said, code="SW306", reason=error.what, request_id=error.request_id)
     return _created(created)
 
 
@@ -212,7 +215,9 @@ async def ensure_cancelled(effect: Effect, tools: Tools, sending: Sending) -> Ou
 
 
 async def _refusal(effect: Effect, tools: Tools, *, needs_autodeploy_off: bool) -> Outcome | None:
-    """The hard checks that are repeated just before a deploy: owner, suspension, autodeploy (S3, S6)."""
+    """The hard checks that are repeated just before a deploy is sent: owner, suspension, autodeploy (S3, S6)."""
+    if effect.state.was_sent:
+        return None
     try:
         service = await services.fetch_service(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
     except ServiceMissing as error:
@@ -227,9 +232,40 @@ async def _refusal(effect: Effect, tools: Tools, *, needs_autodeploy_off: bool) 
     return None
 
 
-async def _snapshot(effect: Effect, tools: Tools) -> Mapping[str, Any]:
+async def _look(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> Outcome | Mapping[str, Any]:
+    """What an earlier send of this effect made, also one that was believed lost; else what exists before the send.
+
+    Only our request can have made a deploy that is new since the first snapshot, with our trigger and commit (S1).
+    """
+    since = search_start(effect.before) if effect.state.was_sent else None
+    found = await deploys.fetch_deploys(
+        tools.client, ServiceID(effect.service_id), created_after=since, priority=Priority.DEPLOY
+    )
+    known = set(effect.before.get("ids", ()))
+    ours = [one for one in found if one.id not in known and one.trigger == trigger and is_at(one, commit)]
+    if effect.before and len(ours) == 1:
+        return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": ours[0].id, "adopted": True})
+    if effect.before and ours:
+        ids = ", ".join(one.id for one in ours)
+        reason = f"{effect.service_id}: {len(ours)} deploys could be ours: {ids}"
+        return Outcome(OutcomeKind.NEEDS_HUMAN, code="SW505", reason=reason)
+    if effect.state.was_sent:
+        return Outcome(OutcomeKind.NOTHING_FOUND)
+    return _foreign(effect, found) or effect.before or _snapshot(found)
+
+
+def _foreign(effect: Effect, found: list[Deploy]) -> Outcome | None:
+    """Refuse where something else went live since the run saw which deploy it would go back to (S10)."""
+    expected = effect.args.get("live")
+    live = [one.id for one in found if one.status is DeployStatus.LIVE]
+    if not expected or not live or expected in live:
+        return None
+    reason = f"{effect.service_id}: {live[0]} went live in the meantime, in the place of {expected}"
+    return Outcome(OutcomeKind.FAILED, code="SW506", reason=reason)
+
+
+def _snapshot(found: list[Deploy]) -> Mapping[str, Any]:
     """What exists before the send: the newest of Render's own stamps, and the deploys that a search will meet."""
-    found = await deploys.fetch_deploys(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
     stamps = [one.created_at for one in found if one.created_at is not None]
     newest = max(stamps) if stamps else None
     met = [
@@ -242,30 +278,6 @@ def _created(created: deploys.Created) -> Outcome:
     if created.deploy is None:
         return Outcome(OutcomeKind.ACCEPTED, request_id=created.request_id)
     return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": created.deploy.id}, request_id=created.request_id)
-
-
-async def _adopt(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> Outcome:
-    """Find the one deploy that only our request can have made: new since the snapshot, same trigger and commit."""
-    matches = await find_ours(effect, tools, trigger=trigger, commit=commit)
-    if len(matches) == 1:
-        return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": matches[0].id, "adopted": True})
-    if matches:
-        ids = ", ".join(one.id for one in matches)
-        reason = f"{effect.service_id}: {len(matches)} deploys could be ours: {ids}"
-        return Outcome(OutcomeKind.NEEDS_HUMAN, code="SW505", reason=reason)
-    return Outcome(OutcomeKind.NOTHING_FOUND)
-
-
-async def find_ours(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> list[Deploy]:
-    """The deploys on the effect's service that appeared after its snapshot with this trigger and commit."""
-    found = await deploys.fetch_deploys(
-        tools.client,
-        ServiceID(effect.service_id),
-        created_after=search_start(effect.before),
-        priority=Priority.DEPLOY,
-    )
-    known = set(effect.before.get("ids", ()))
-    return [one for one in found if one.id not in known and one.trigger == trigger and is_at(one, commit)]
 
 
 def search_start(before: Mapping[str, Any]) -> datetime | None:

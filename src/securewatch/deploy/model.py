@@ -203,8 +203,8 @@ class CustomerPlan:
 class Plan:
     """The immutable document that dry run, approval and execution all speak of.
 
-    `hash` covers what is done and under which rules, and leaves out times, notes, generations and what was
-    there before.
+    `hash` covers what is done, under which rules and in the place of what, and leaves out times, notes, generations,
+    drift and the fingerprints of values.
     """
 
     plan_format: int
@@ -289,6 +289,7 @@ class Run:
     burst_since: datetime | None = None
     unwatched_seconds: float = 0.0
     finished_at: datetime | None = None
+    replaced_by: str = ""
     epoch: int = 0
 
     def of(self, kind: ServiceKind) -> Progress:

@@ -30,7 +30,6 @@ DATABASE_URL = "DATABASE_URL"
 """The one key that no deploy writes, whatever its template says (S2)."""
 APPROVAL_EXPIRES_SECONDS = 30 * 86400.0
 """How long an approval of a direct deploy holds where the files say nothing; it has no phase that could end."""
-_UNHASHED_SERVICE = ("live_deploy_id", "live_commit", "drift")
 
 
 @dataclass(frozen=True)
@@ -219,15 +218,13 @@ def _rules(fleet: Fleet, phase: Phase, target: Target) -> DeployRules:
 
 
 def hash_of(plan: Plan) -> str:
-    """SHA-256 over the canonical plan without times, notes, fingerprints and what happens to be live."""
+    """SHA-256 over the canonical plan, with what it replaces, but without times, notes, fingerprints and drift."""
     document = asdict(plan)
     for key in ("hash", "notes"):
         document.pop(key)
     for customer in document["customers"]:
-        customer.pop("from_version")
         for service in customer["services"]:
-            for key in _UNHASHED_SERVICE:
-                service.pop(key)
+            service.pop("drift")
             service["env_changes"] = [change["key"] for change in service["env_changes"]]
     return hashlib.sha256(_canonical(document)).hexdigest()
 

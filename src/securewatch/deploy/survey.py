@@ -5,7 +5,7 @@ from securewatch.deploy.facts import Expected, Finding, LiveDeploy, ServiceFacts
 from securewatch.render import custom_domains, deploys, env_vars, services
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
-from securewatch.render.errors import RequestRejected, ServiceMissing
+from securewatch.render.errors import RenderError, ServiceMissing
 from securewatch.render.models import CustomDomain, Deploy, DeployStatus
 
 
@@ -50,7 +50,7 @@ async def _fetch_domains(client: RenderClient, service_id: ServiceID, priority: 
     """The custom domains; none where Render does not give them out, since they are only reported and never a gate."""
     try:
         return await custom_domains.fetch_custom_domains(client, service_id, priority=priority)
-    except (ServiceMissing, RequestRejected):
+    except RenderError:
         return []
 
 

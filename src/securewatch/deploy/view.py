@@ -113,6 +113,10 @@ class Look:
         return f"{self.kind}:{self.service_kind}" if self.service_kind else str(self.kind)
 
 
+TROUBLE = "trouble:"
+"""What the key of an observation begins with that says how a look was refused; the look's own key follows."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """What a look saw: the newest one of each key is kept; `count` says how often it was seen in this stage."""

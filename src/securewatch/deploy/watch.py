@@ -26,12 +26,10 @@ WATCH_POLL_SECONDS = 600.0
 
 def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[str, Any]:
     """The decision while one service is being verified; once it is verified, the facts to record in its progress."""
-    if view.run.burst_since is not None:
-        return _decide_burst(view, now)
     live = _live_kinds(view)
-    failing = _failing(view, now, since=view.run.since)
-    if failing is not None:
-        return failing
+    alarmed = _alarmed(view, live, now)
+    if alarmed is not None:
+        return alarmed
     rules, since = view.customer.rules, view.run.since
     taken = samples_since(view, service.kind, since)
     looks, next_at = sample_looks(view, live, now, interval_seconds=rules.verification_interval_seconds, since=since)
@@ -83,7 +81,7 @@ def _verify_answers(view: View, service: ServicePlan, now: datetime) -> Decision
         if state in ("mismatch", "unreachable", "failed"):
             at = due(seen.at, view.customer.rules.verification_interval_seconds, now)
             if seen.count < CHECK_TRIES:
-                return Decision(view.run, looks=(look,) if at <= now else (), next_at=at)
+                return Decision(view.run, looks=(look,)) if at <= now else Decision(view.run, next_at=at)
             return _turn_back(view, now, f"{service.kind}: {kind} check: {detail}")
         notes[kind] = "not reported" if state == "not_reported" else str(seen.data.get("reported", ""))
     return _compare(view, service, now, notes.get(LookKind.VERSION, ""))
@@ -102,11 +100,9 @@ def _compare(view: View, service: ServicePlan, now: datetime, version_note: str)
 def decide_watching(view: View, now: datetime) -> Decision:
     """Keep the triggers armed for the monitoring duration; say so where nobody watched in between."""
     run, rules = view.run, view.customer.rules
-    if run.burst_since is not None:
-        return _decide_burst(view, now)
-    failing = _failing(view, now, since=_armed_since(view))
-    if failing is not None:
-        return failing
+    alarmed = _alarmed(view, _live_kinds(view), now)
+    if alarmed is not None:
+        return alarmed
     superseded = _superseded(view, now)
     if superseded is not None:
         return superseded
@@ -127,11 +123,26 @@ def decide_watching(view: View, now: datetime) -> Decision:
     return Decision(run, looks=(*looks, *polls), next_at=min(next_at, poll_at, end if end > now else next_at))
 
 
-def _armed_since(view: View) -> datetime:
-    """The samples that count for the triggers: those of the verification too."""
-    lives = [one.live_at for one in view.run.progress if one.live_at is not None]
-    settled = timedelta(seconds=view.customer.rules.settle_seconds)
-    return max(lives) + settled if lives else view.run.since
+def keep_watch(view: View, found: Decision, now: datetime) -> Decision:
+    """What was decided, with the triggers of what is verified armed while the rest of the pair goes out (S18)."""
+    run = view.run
+    kinds = tuple(kind for kind in _live_kinds(view) if run.of(kind).verified_at is not None)
+    if run.stage not in (Stage.DEPLOYING, Stage.SETTLING) or not kinds or found.run.stage is not run.stage:
+        return found
+    alarmed = _alarmed(view, kinds, now)
+    if alarmed is not None and (alarmed.run != run or not alarmed.looks):
+        return alarmed
+    interval = view.customer.rules.dense_interval_seconds
+    looks, next_at = sample_looks(view, kinds, now, interval_seconds=interval, since=run.since)
+    if alarmed is not None:
+        looks, next_at = alarmed.looks, alarmed.next_at or next_at
+    return replace(found, looks=(*found.looks, *looks), next_at=min(found.next_at or next_at, next_at))
+
+
+def _armed_since(view: View, kind: ServiceKind) -> datetime:
+    """From when on the samples of a live service count for the triggers: since it settled."""
+    live_at = view.run.of(kind).live_at
+    return view.run.since if live_at is None else live_at + timedelta(seconds=view.customer.rules.settle_seconds)
 
 
 def _interval(view: View, now: datetime) -> float:
@@ -215,26 +226,22 @@ def with_status(view: View, progress: Progress) -> Any:
     return replace(view.run, progress=(*others, replace(progress, status="deactivated")))
 
 
-def _failing(view: View, now: datetime, *, since: datetime) -> Decision | None:
-    """The way back when a trigger fires; a burst first where only the error rate speaks."""
+def _alarmed(view: View, kinds: tuple[ServiceKind, ...], now: datetime) -> Decision | None:
+    """The way back where a trigger fires on one of these services; a burst first where only the error rate speaks."""
     is_suspect = False
-    for kind in _live_kinds(view):
-        verdict = judge(samples_since(view, kind, since), view.customer.rules.thresholds)
+    for kind in kinds:
+        verdict = judge(samples_since(view, kind, _armed_since(view, kind)), view.customer.rules.thresholds)
         if verdict.health is Health.FAILING:
             return _turn_back(view, now, f"{kind}: {verdict.detail}", trigger=str(verdict.trigger))
         is_suspect = is_suspect or verdict.health is Health.SUSPECT
-    if is_suspect and view.run.burst_since is None:
-        return Decision(replace(view.run, burst_since=now), next_at=now)
-    return None
+    if view.run.burst_since is not None:
+        return _decide_burst(view, kinds, now)
+    return Decision(replace(view.run, burst_since=now), next_at=now) if is_suspect else None
 
 
-def _decide_burst(view: View, now: datetime) -> Decision:
+def _decide_burst(view: View, kinds: tuple[ServiceKind, ...], now: datetime) -> Decision:
     """Twenty samples one second apart must confirm an error rate before it acts."""
     since = view.run.burst_since or now
-    failing = _failing(view, now, since=_armed_since(view))
-    if failing is not None:
-        return failing
-    kinds = _live_kinds(view)
     taken = {kind: samples_since(view, kind, since) for kind in kinds}
     if any(len(samples) < BURST_SAMPLES for samples in taken.values()):
         missing = tuple(kind for kind in kinds if len(taken[kind]) < BURST_SAMPLES)

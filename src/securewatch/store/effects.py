@@ -19,7 +19,7 @@ from securewatch.store.codec import (
     unreadable,
 )
 from securewatch.store.failures import Duplicate
-from securewatch.store.tables import OPEN_EFFECT, UNFINISHED_RUN, WRITTEN_RUN
+from securewatch.store.tables import ACTING_RUN, DEPLOYING_EFFECT, OPEN_EFFECT, STANDING_RUN, UNFINISHED_RUN
 from securewatch.store.tables import effect as effects
 from securewatch.store.tables import run as runs
 from securewatch.store.tx import Prepared, Row, Tx
@@ -30,11 +30,23 @@ _GENERATION: sa.BindParameter[int] = sa.bindparam("p_generation")
 _RUN_ID = effects.c.run_id == sa.bindparam("p_run_id")
 _IS_OPEN = sa.text(f"effect.{OPEN_EFFECT}")
 _NEWER = runs.alias("newer")
+_THEIRS = effects.alias("theirs")
+_REPLACED = sa.and_(
+    sa.text(f"newer.{STANDING_RUN}"),
+    sa.exists()
+    .where(
+        _THEIRS.c.run_id == _NEWER.c.id,
+        _THEIRS.c.service_id == effects.c.service_id,
+        sa.text(f"theirs.{DEPLOYING_EFFECT}"),
+        _THEIRS.c.sent_at.is_not(None),
+    )
+    .correlate_except(_THEIRS),
+)
+"""SQL: a newer run has put something in the place of what the older one knows of this service."""
 
 _INSERT = Prepared(
     sa.insert(effects).returning(*effects.columns), [column.name for column in effects.columns if column.name != "id"]
 )
-_SEQS = Prepared(sa.select(effects.c.key, effects.c.seq, effects.c.state).where(_RUN_ID).order_by(effects.c.seq))
 _OF_RUN = Prepared(sa.select(effects).where(_RUN_ID).order_by(effects.c.id))
 _LOAD = Prepared(sa.select(effects).where(_ID))
 _OPEN = Prepared(sa.select(effects).where(_IS_OPEN).order_by(effects.c.id))
@@ -51,7 +63,7 @@ _SEND = Prepared(
             _NEWER.c.slug == effects.c.slug,
             _NEWER.c.generation > _GENERATION,
             _NEWER.c.kind != RunKind.ENV.value,
-            sa.text(f"newer.{WRITTEN_RUN}"),
+            sa.or_(sa.text(f"newer.{ACTING_RUN}"), _REPLACED),
         ),
     )
     .returning(*effects.columns),
@@ -90,19 +102,20 @@ class EffectOutcome(TypedDict):
 async def add_effects(tx: Tx, run: Run, new: Sequence[NewEffect], *, at: datetime) -> Sequence[Effect]:
     """Write down the intents; gives those that were added.
 
-    A key whose newest effect is open or confirmed is left alone; otherwise it gets the next sequence number. Raises
-    Conflict (SW410) where another write to the service is open.
+    A key whose newest effect is open or confirmed is left alone; otherwise it gets the next sequence number, and what
+    existed before the first send of that key: a request believed lost may still arrive (S1). Raises Conflict (SW410)
+    where another write to the service is open.
     """
     if not new:
         return []
-    newest = {row[0]: (row[1], _state(row[2], row[0])) for row in await tx.rows(_SEQS, {"p_run_id": run.id})}
+    newest = dict(await effects_of(tx, run.id))
     added = []
     for one in new:
-        seq, state = newest.get(one.key, (0, EffectState.DROPPED))
-        if state.is_open or state is EffectState.CONFIRMED:
+        last = newest.get(one.key)
+        if last is not None and (last.state.is_open or last.state is EffectState.CONFIRMED):
             continue
-        added.append(await _insert(tx, _columns(run, one, seq + 1, at)))
-        newest[one.key] = (seq + 1, EffectState.INTENT)
+        newest[one.key] = await _insert(tx, _columns(run, one, last, at))
+        added.append(newest[one.key])
     return added
 
 
@@ -139,8 +152,8 @@ async def mark_sent(
     """Commit to sending an intent, with what existed before. None where it must not be sent, and nothing was changed.
 
     That is so where the epoch moved, it is no intent any more, its generation is not `generation`, its run is finished,
-    or a newer deploy or rollback of the customer got past its gates (S5). One that still waits does not hinder the way
-    back of a watch (S18).
+    or a newer deploy or rollback of the customer acts or is in force on the service (S5). One that waits or was taken
+    back does not hinder the way back of what it found (S18).
     """
     parameters = {
         "p_id": effect.id,
@@ -212,13 +225,13 @@ async def _insert(tx: Tx, columns: Mapping[str, object]) -> Effect:
         ) from error
 
 
-def _columns(run: Run, new: NewEffect, seq: int, at: datetime) -> dict[str, object]:
+def _columns(run: Run, new: NewEffect, last: Effect | None, at: datetime) -> dict[str, object]:
     return {
         "run_id": run.id,
         "slug": run.slug,
         "generation": run.generation,
         "key": new.key,
-        "seq": seq,
+        "seq": 1 if last is None else last.seq + 1,
         "kind": new.kind.value,
         "service_kind": new.service_kind.value,
         "service_id": new.service_id,
@@ -226,7 +239,7 @@ def _columns(run: Run, new: NewEffect, seq: int, at: datetime) -> dict[str, obje
         "state": EffectState.INTENT.value,
         "epoch": 0,
         "intent_at": to_text(at),
-        "before": "{}",
+        "before": "{}" if last is None else dump_mapping(last.before),
         "result": "{}",
         "sent_at": None,
         "finished_at": None,

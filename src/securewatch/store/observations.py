@@ -1,7 +1,7 @@
 """What the looks of a run saw: the newest of each key, and the health samples of its services."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -52,8 +52,21 @@ def _newest_samples(kind: ServiceKind) -> sa.Select[tuple[str, str, bool, float 
     return sa.select(newest)
 
 
+_NEWER = Prepared(
+    sa.select(samples.c.id, samples.c.service_kind, samples.c.at, samples.c.ok, samples.c.response_ms, samples.c.reason)
+    .where(samples.c.run_id == sa.bindparam("p_run_id"), samples.c.id > sa.bindparam("p_after"))
+    .order_by(samples.c.at, samples.c.id)
+)
 _SAMPLES = Prepared(sa.union_all(*(_newest_samples(kind) for kind in ServiceKind)))
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The newest samples of a run by service, oldest first, and the id of the last row that was read."""
+
+    by_kind: Mapping[ServiceKind, tuple[Sample, ...]] = field(default_factory=dict)
+    last_id: int = 0
 
 
 async def save_observation(tx: Tx, run_id: str, observation: Observation) -> Observation:
@@ -104,3 +117,19 @@ async def samples_of(
     for kind, at, ok, response_ms, reason in reversed(found):
         by_kind.setdefault(kind, []).append(Sample(from_text(at), bool(ok), response_ms, reason))
     return {ServiceKind(kind): tuple(taken) for kind, taken in by_kind.items()}
+
+
+async def newer_samples(tx: Tx, run_id: str, known: Taken, *, limit: int) -> Taken:
+    """What was read before, with the samples that were added since; of each service the last `limit`."""
+    found = await tx.rows(_NEWER, {"p_run_id": run_id, "p_after": known.last_id})
+    if not found:
+        return known
+    by_kind = {kind: list(taken) for kind, taken in known.by_kind.items()}
+    for _, kind, at, ok, response_ms, reason in found:
+        by_kind.setdefault(ServiceKind(kind), []).append(Sample(from_text(at), bool(ok), response_ms, reason))
+    kept = {kind: tuple(sorted(taken, key=_at)[-limit:]) for kind, taken in by_kind.items()}
+    return Taken(kept, max(row[0] for row in found))
+
+
+def _at(sample: Sample) -> datetime:
+    return sample.at

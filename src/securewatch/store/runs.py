@@ -25,6 +25,7 @@ _UPDATE = Prepared(
 )
 _LOAD = Prepared(_SELECT.where(runs.c.id == sa.bindparam("p_id")))
 _OPEN = Prepared(_SELECT.where(sa.text(UNFINISHED_RUN)).order_by(runs.c.slug, runs.c.generation))
+_OPEN_IDS = Prepared(sa.select(runs.c.id).where(sa.text(UNFINISHED_RUN)).order_by(runs.c.slug, runs.c.generation))
 _BUSY = Prepared(_SELECT.where(runs.c.slug == _SLUG, sa.text(BUSY_RUN)))
 _WATCHING = Prepared(
     _SELECT.where(
@@ -80,9 +81,30 @@ async def end_watches(tx: Tx, run: Run, *, at: datetime) -> Sequence[Run]:
     found = await tx.rows(_WATCHING, {"p_slug": run.slug, "p_generation": run.generation})
     ended = []
     for old in map(_run, found):
-        closed = replace(old, stage=Stage.SUPERSEDED, since=at, finished_at=at, detail=f"replaced by {run.version}")
+        closed = replace(
+            old,
+            stage=Stage.SUPERSEDED,
+            since=at,
+            finished_at=at,
+            detail=f"replaced by {run.version or run.id}",
+            replaced_by=run.id,
+        )
         ended.append(await update_run(tx, closed, expected_epoch=old.epoch))
     return ended
+
+
+async def reopen_watches(tx: Tx, run: Run) -> Sequence[Run]:
+    """Let the watches go on that `run` ended, since it replaced nothing after all; gives them as they are now.
+
+    What nobody watched in between shows as a gap in the samples.
+    """
+    reopened = []
+    for old in await runs_of(tx, run.slug, _ALL):
+        if old.stage is Stage.SUPERSEDED and old.replaced_by == run.id:
+            since = old.verified_at or old.since
+            again = replace(old, stage=Stage.WATCHING, since=since, finished_at=None, detail="", replaced_by="")
+            reopened.append(await update_run(tx, again, expected_epoch=old.epoch))
+    return reopened
 
 
 async def load_run(tx: Tx, run_id: str) -> Run | None:
@@ -94,6 +116,11 @@ async def load_run(tx: Tx, run_id: str) -> Run | None:
 async def open_runs(tx: Tx) -> Sequence[Run]:
     """Every run to which something may still happen by itself, by customer."""
     return [_run(row) for row in await tx.rows(_OPEN)]
+
+
+async def open_ids(tx: Tx) -> Sequence[str]:
+    """The ids of those runs, in the same order, whether or not this version can read them."""
+    return [row[0] for row in await tx.rows(_OPEN_IDS)]
 
 
 async def latest_run(tx: Tx, slug: str, *, kinds: Collection[RunKind] | None = None) -> Run | None:

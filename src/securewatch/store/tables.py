@@ -9,7 +9,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from securewatch.deploy.model import Stage
-from securewatch.deploy.view import EffectState
+from securewatch.deploy.view import EffectKind, EffectState
 
 _TERMINAL = [stage for stage in Stage if stage.is_terminal]
 _WAITING = [Stage.QUEUED, Stage.PREFLIGHT]
@@ -21,6 +21,8 @@ def _listed(words: Iterable[StrEnum]) -> str:
 
 OPEN_EFFECT = f"state IN ({_listed(state for state in EffectState if state.is_open)})"
 """SQL: the effect may still change something outside."""
+DEPLOYING_EFFECT = f"kind IN ({_listed([EffectKind.DEPLOY, EffectKind.ROLL_BACK])})"
+"""SQL: the effect puts something else live on its service."""
 UNFINISHED_RUN = f"stage NOT IN ({_listed(_TERMINAL)})"
 """SQL: something may still happen to the run by itself."""
 BUSY_RUN = f"stage NOT IN ({_listed([*_TERMINAL, Stage.WATCHING])})"
@@ -31,8 +33,8 @@ ACTING_RUN = f"stage NOT IN ({_listed([*_TERMINAL, Stage.WATCHING, *_WAITING])})
 """SQL: the run changes the customer's services. One of a customer at a time, apart from waiting: a watch that
 turns back begins to act while another run waits (S18).
 """
-WRITTEN_RUN = f"stage NOT IN ({_listed([*_WAITING, Stage.REFUSED])})"
-"""SQL: the run may have written to the customer's services."""
+STANDING_RUN = f"stage NOT IN ({_listed([*_WAITING, Stage.REFUSED, Stage.FAILED, Stage.ROLLED_BACK])})"
+"""SQL: what the run did may be in force: it has begun, and did not end with everything taken back."""
 
 metadata = sa.MetaData()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from securewatch.controller.ledger import REFUSALS_MAX, SENDS_MAX
 from securewatch.core.errors import GatewayError
 from securewatch.deploy.model import Stage
 from securewatch.deploy.view import EffectKind, EffectState, NewEffect
@@ -137,7 +138,7 @@ async def test_what_render_accepted_and_does_not_show_is_superseded_and_never_se
 
         found = await engine.work(made)
 
-        assert (found.state, found.code) == (EffectState.NEEDS_HUMAN, "SW506")
+        assert (found.state, found.code) == (EffectState.FAILED, "SW506")
         assert posts(engine) == 1
 
 
@@ -305,3 +306,61 @@ async def test_what_ended_meanwhile_is_not_cancelled(tmp_path: Path) -> None:
 
         assert done.result == {"ended": "live"}
         assert posts(engine) == 1
+
+
+# --- lost for longer than anybody believed ----------------------------------------------------------------------------
+
+
+async def test_a_look_that_is_refused_leaves_what_was_sent_unknown(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_after", method="POST", path=DEPLOYS)
+        await engine.work(made)
+        await engine.arm("status", method="GET", path=DEPLOYS, status=404)
+
+        refused, adopted = await engine.work(made), await engine.work(made)
+
+        assert (refused.state, adopted.state) == (EffectState.IN_DOUBT, EffectState.CONFIRMED)
+        assert posts(engine) == 1
+
+
+async def test_looks_that_are_refused_for_ever_call_a_person(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_after", method="POST", path=DEPLOYS)
+        await engine.work(made)
+        await engine.arm("status", method="GET", path=DEPLOYS, status=404, count=REFUSALS_MAX)
+
+        for _ in range(REFUSALS_MAX):
+            found = await engine.work(made)
+
+        assert (found.state, found.code) == (EffectState.NEEDS_HUMAN, "SW305")
+
+
+async def test_a_request_that_arrives_after_the_grace_is_adopted_before_another_is_sent(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        made = await engine.intend(deploy())
+        await engine.arm("drop_before", method="POST", path=DEPLOYS)
+        await engine.work(made)
+        await engine.pass_seconds(301)
+        dropped = await engine.work(made)
+        await foreign_deploy(engine)  # the first request, which the network kept for so long
+
+        again = await engine.work(await engine.intend(deploy()))
+
+        assert dropped.state is EffectState.DROPPED
+        assert (again.state, again.result["adopted"], again.before) == (EffectState.CONFIRMED, True, dropped.before)
+        assert posts(engine) == len(engine.ours()) == 1
+
+
+async def test_what_is_sent_again_and_again_without_a_trace_calls_a_person(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        await engine.arm("drop_before", method="POST", path=DEPLOYS, count=100)
+        for _ in range(SENDS_MAX):
+            made = await engine.intend(deploy())
+            await engine.work(made)
+            await engine.pass_seconds(301)
+            found = await engine.work(made)
+
+        assert (found.state, found.code) == (EffectState.NEEDS_HUMAN, "SW504")
+        assert posts(engine) == SENDS_MAX

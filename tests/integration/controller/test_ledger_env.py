@@ -95,11 +95,11 @@ async def test_a_process_killed_after_it_committed_to_send_is_carried_on_by_the_
         assert last.state is EffectState.CONFIRMED
 
 
-async def test_a_backup_is_kept_encrypted_and_the_first_one_stands(tmp_path: Path) -> None:
+async def test_a_backup_is_kept_encrypted_and_that_of_the_latest_attempt_counts(tmp_path: Path) -> None:
     async with running_engine(tmp_path) as engine:
-        original = dict(engine.env())
         await engine.work(await engine.intend(back_up()))
         engine.rig.backend.env["VERSION_TAG"].value = "v9.9.9"
+        original = dict(engine.env())
 
         second = replace(back_up(), key="backup:backend#2")
         await engine.work(await engine.intend(second))

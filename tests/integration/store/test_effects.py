@@ -199,16 +199,49 @@ async def test_nothing_is_sent_under_another_generation(tmp_path: Path) -> None:
         assert await send(state, intent, generation=1) is not None
 
 
-NEWER_WROTE = [stage for stage in Stage if stage not in (Stage.QUEUED, Stage.PREFLIGHT, Stage.REFUSED)]
+async def newer_deploy(state: State, run: Run, stage: Stage, service_id: str = "srv-acme") -> None:
+    """A newer run of the customer that sent a deploy, and is now in that stage."""
+    newer = await add(state, next_run(run, stage=Stage.DEPLOYING))
+    (theirs,) = await intend(state, newer, new_effect("deploy:backend", service_id))
+    assert await send(state, theirs, generation=newer.generation) is not None
+    await finish(state, theirs, EffectState.CONFIRMED)
+    await move(state, newer, stage)
 
 
-@pytest.mark.parametrize("stage", [stage for stage in NEWER_WROTE if stage.is_terminal or stage is Stage.WATCHING])
-async def test_nothing_is_sent_once_a_newer_run_got_past_its_gates(tmp_path: Path, stage: Stage) -> None:
+@pytest.mark.parametrize("stage", [Stage.WATCHING, Stage.DONE, Stage.HELD, Stage.SUPERSEDED])
+async def test_nothing_is_sent_once_what_a_newer_run_deployed_may_stand(tmp_path: Path, stage: Stage) -> None:
     async with with_run(tmp_path, stage=Stage.WATCHING) as (state, run):
-        (intent,) = await intend(state, run)
-        await add(state, next_run(run, stage=stage))
+        (intent,) = await intend(state, run, new_effect("rollback:backend"))
+        await finish(state, intent, EffectState.DROPPED)
+        await newer_deploy(state, run, stage)
+        (intent,) = await intend(state, run, new_effect("rollback:backend"))
 
         assert await send(state, intent) is None
+
+
+async def test_nothing_is_sent_while_a_newer_run_acts(tmp_path: Path) -> None:
+    async with with_run(tmp_path, stage=Stage.WATCHING) as (state, run):
+        await add(state, next_run(run, stage=Stage.SETTING_ENV))
+        (intent,) = await intend(state, run)
+
+        assert await send(state, intent) is None
+
+
+@pytest.mark.parametrize("stage", [Stage.FAILED, Stage.ROLLED_BACK])
+async def test_the_way_back_is_sent_after_a_newer_run_was_undone(tmp_path: Path, stage: Stage) -> None:
+    async with with_run(tmp_path, stage=Stage.WATCHING) as (state, run):
+        await newer_deploy(state, run, stage)
+        (intent,) = await intend(state, run, new_effect("rollback:backend"))
+
+        assert await send(state, intent) is not None
+
+
+async def test_a_newer_deploy_of_the_other_service_hinders_nothing(tmp_path: Path) -> None:
+    async with with_run(tmp_path, stage=Stage.WATCHING) as (state, run):
+        await newer_deploy(state, run, Stage.DONE, "srv-acme-other")
+        (intent,) = await intend(state, run, new_effect("rollback:backend"))
+
+        assert await send(state, intent) is not None
 
 
 @pytest.mark.parametrize("stage", [Stage.QUEUED, Stage.PREFLIGHT, Stage.REFUSED])

@@ -131,10 +131,23 @@ async def test_a_run_that_begins_to_write_ends_the_watch_of_the_one_before(tmp_p
             since=later(60),
             finished_at=later(60),
             detail="replaced by v1.2.0",
+            replaced_by=second.id,
             epoch=watched.epoch + 1,
         )
         assert (ended, again) == ([expected], [])
         assert await load(state, watched.id) == expected
+
+
+async def test_a_watch_goes_on_when_the_run_that_ended_it_is_undone(tmp_path: Path) -> None:
+    async with with_run(tmp_path, stage=Stage.WATCHING, verified_at=later(5)) as (state, watched):
+        second = await add(state, next_run(watched, version="v1.2.0"))
+        async with state.database.write("begin") as tx:
+            await runs.end_watches(tx, second, at=later(60))
+        async with state.database.write("undone") as tx:
+            again = await runs.reopen_watches(tx, second)
+            twice = await runs.reopen_watches(tx, second)
+
+        assert (again, twice) == ([replace(watched, since=later(5), detail="", epoch=watched.epoch + 2)], [])
 
 
 async def test_ending_watches_leaves_newer_runs_and_other_customers_alone(tmp_path: Path) -> None:

@@ -173,20 +173,38 @@ def test_renders_rollback_comes_before_the_env_vars_and_a_build_after_them() -> 
 
 
 def test_a_rollback_that_render_refuses_becomes_a_build_of_the_old_commit() -> None:
-    gone = rollback_of(FRONTEND, state=EffectState.FAILED, code="SW306", reason="no artifact", result={})
+    gone = rollback_of(FRONTEND, state=EffectState.FAILED, reason="no artifact", result={"refused": True})
     view = going_back(gone, progress=(make_live(), make_live(FRONTEND, way_back="render")))
 
     assert decide(view, NOW).run.of(FRONTEND).way_back == "build"
 
 
 def test_a_refused_rollback_without_a_known_commit_holds_for_a_person() -> None:
-    gone = rollback_of(FRONTEND, state=EffectState.FAILED, code="SW306", reason="no artifact", result={})
+    gone = rollback_of(FRONTEND, state=EffectState.FAILED, reason="no artifact", result={"refused": True})
     good = (make_good(), make_good(FRONTEND, commit=None))
     view = going_back(gone, progress=(make_live(), make_live(FRONTEND, way_back="render")), good=good)
 
     found = decide(view, NOW).run
 
     assert (found.stage, found.code) == (Stage.HELD, "SW601")
+
+
+def test_a_rollback_refused_by_a_check_of_ours_is_not_taken_for_an_artifact_that_is_gone() -> None:
+    suspended = rollback_of(FRONTEND, state=EffectState.FAILED, code="SW415", reason="suspended", result={})
+    view = going_back(suspended, progress=(make_live(), make_live(FRONTEND, way_back="render")))
+
+    found = decide(view, NOW).run
+
+    assert (found.stage, found.code) == (Stage.HELD, "SW601")
+
+
+def test_nothing_is_built_where_the_old_commit_is_not_known() -> None:
+    good = (make_good(), make_good(FRONTEND, commit=None))
+    view = going_back(*RESTORED, progress=(make_live(), make_live(FRONTEND, way_back="build")), good=good)
+
+    found = decide(view, NOW)
+
+    assert (found.run.stage, found.run.code, found.effects) == (Stage.HELD, "SW601", ())
 
 
 def test_a_build_of_the_old_commit_that_render_refuses_ends_the_one_attempt() -> None:
@@ -276,9 +294,26 @@ def test_a_deploy_that_never_went_live_ends_as_failed_and_not_as_rolled_back() -
 
 
 def test_a_request_to_take_back_what_never_went_live_ends_as_rolled_back() -> None:
-    view = going_back(*RESTORED, progress=(), went_live=False, trigger="customer request", code="")
+    progress = tuple(make_progress(kind, way_back="none") for kind in (BACKEND, FRONTEND))
+    view = going_back(*RESTORED, progress=progress, went_live=False, trigger="customer request", code="")
 
     assert decide(view, NOW).run.stage is Stage.ROLLED_BACK
+
+
+def test_a_request_asks_render_what_is_live_also_where_ours_never_was() -> None:
+    progress = (make_progress(status="canceled"), make_progress(FRONTEND))
+    view = going_back(*RESTORED, progress=progress, went_live=False, trigger="customer request", code="")
+
+    assert [one.kind for one in decide(view, NOW).looks] == [LookKind.WAY_BACK]
+
+
+def test_env_vars_go_back_and_a_person_is_called_after_somebody_elses_deploy() -> None:
+    progress = (make_progress(status="canceled"),)
+    begun = going_back(progress=progress, went_live=False, code="SW506")
+    restored = going_back(*RESTORED, progress=progress, went_live=False, code="SW506")
+
+    assert wanted(decide(begun, NOW)) == ["restore:frontend:VERSION_TAG"]
+    assert (decide(restored, NOW).run.stage, decide(restored, NOW).run.code) == (Stage.HELD, "SW506")
 
 
 def test_what_went_back_is_checked_again() -> None:

@@ -258,7 +258,8 @@ def test_a_further_attempt_names_its_effects_anew() -> None:
 def test_the_backend_is_deployed_first_at_the_exact_commit_of_the_plan() -> None:
     (wanted,) = decide(deploying(), NOW).effects
 
-    assert (wanted.key, wanted.kind, wanted.args) == ("deploy:backend", EffectKind.DEPLOY, {"commit": COMMIT})
+    assert (wanted.key, wanted.kind) == ("deploy:backend", EffectKind.DEPLOY)
+    assert wanted.args == {"commit": COMMIT, "live": "dep-old-backend"}
 
 
 def test_the_frontend_waits_until_the_backend_is_verified() -> None:
@@ -350,12 +351,21 @@ def test_a_deactivated_deploy_with_a_successor_was_live_and_superseded() -> None
     assert "dep-theirs" in found.run.detail
 
 
-def test_a_deploy_cancelled_by_a_newer_one_is_held_and_was_never_live() -> None:
+def test_a_deploy_cancelled_by_a_newer_one_takes_its_env_vars_back_and_was_never_live() -> None:
     poll = make_poll(status="canceled", newer={"id": "dep-theirs", "status": "queued"})
 
     found = decide(deploying(make_deploy(), progress=[make_progress()], seen=[poll]), NOW).run
 
-    assert (found.stage, found.code, found.went_live) == (Stage.HELD, "SW506", False)
+    assert (found.stage, found.code, found.went_live) == (Stage.ROLLING_BACK, "SW506", False)
+
+
+def test_a_frontend_that_somebody_else_replaced_is_held_with_the_backend_as_it_is() -> None:
+    replaced = make_deploy(FRONTEND, state=EffectState.FAILED, code="SW506", reason="dep-theirs", result={})
+    view = deploying(make_deploy(), replaced, progress=[make_live()], run={"went_live": True})
+
+    found = decide(view, NOW)
+
+    assert (found.run.stage, found.run.code, found.effects) == (Stage.HELD, "SW506", ())
 
 
 def test_a_second_deploy_of_ours_stops_the_run_and_names_both() -> None:

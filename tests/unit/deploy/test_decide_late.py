@@ -51,10 +51,19 @@ def cancelled() -> Any:
 
 
 def test_the_time_out_counts_from_leaving_the_queue() -> None:
-    long_queue = building("build_in_progress", sent_at=at(-3000), left_queue_at=at(-599))
+    in_time = building("build_in_progress", sent_at=at(-3000), left_queue_at=at(-599))
+    too_late = building("build_in_progress", sent_at=at(-3000), left_queue_at=at(-600))
 
-    assert decide(long_queue, at(0.5)).effects == ()
-    assert [one.kind for one in decide(long_queue, at(1)).effects] == [EffectKind.CANCEL]
+    assert decide(in_time, NOW).effects == ()
+    assert [one.kind for one in decide(too_late, NOW).effects] == [EffectKind.CANCEL]
+
+
+def test_a_deploy_is_looked_at_before_it_counts_as_late() -> None:
+    seen_long_ago = building("build_in_progress", left_queue_at=at(0))
+
+    found = decide(seen_long_ago, at(3600))
+
+    assert (found.effects, [look.kind for look in found.looks]) == ((), [LookKind.POLL])
 
 
 def test_a_deploy_that_takes_too_long_is_cancelled_once() -> None:
@@ -102,10 +111,11 @@ def test_a_queue_that_does_not_move_for_an_hour_calls_a_person_and_watching_goes
 
 def test_the_policys_own_time_out_is_the_one_that_counts() -> None:
     part = make_customer_plan(rules=DeployRules(deploy_timeout_seconds=900.0))
-    view = replace(timed_out(), customer=part)
+    early = replace(building("build_in_progress", left_queue_at=at(-899)), customer=part)
+    late = replace(building("build_in_progress", left_queue_at=at(-900)), customer=part)
 
-    assert decide(view, at(299)).effects == ()
-    assert len(decide(view, at(300)).effects) == 1
+    assert decide(early, NOW).effects == ()
+    assert len(decide(late, NOW).effects) == 1
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
