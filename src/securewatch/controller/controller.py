@@ -162,7 +162,7 @@ class Controller:
                 log.warning("a neighbour failed", extra={"action": "gateway_failed", "code": error.code})
             again = self._try_later(name, run, error)
         except Exception as error:  # noqa: BLE001 - the top of the runner: one broken step must not end the others
-            log.error("a step broke", extra={"action": "step_broke", "error": type(error).__name__, "run": run.id})
+            log.warning("a step broke", extra={"action": "step_broke", "error": type(error).__name__, "run": run.id})
             broken = InternalError("SW901", f"a step of {run.id} broke: {type(error).__name__}", why=name)
             again = self._try_later(name, run, broken)
         finally:

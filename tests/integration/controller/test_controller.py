@@ -302,7 +302,7 @@ async def test_a_sick_backend_is_taken_back_while_the_frontend_builds(tmp_path: 
         run = await engine.run_until(ended)
 
         assert (run.stage, run.trigger) == (Stage.ROLLED_BACK, "failures_in_a_row")
-        assert run.of(FRONTEND).live_at is None
+        assert run.of(FRONTEND).verified_at is None
 
 
 async def test_a_preflight_that_stood_still_for_a_day_is_made_anew(tmp_path: Path) -> None:
