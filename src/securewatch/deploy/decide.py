@@ -139,7 +139,7 @@ def _decide_preflight(view: View, now: datetime) -> Decision:
 def _is_stale(view: View, seen: Observation, now: datetime) -> bool:
     """Whether nobody looked for so long that what was seen says nothing about now: a process died or froze."""
     taken = {sample.at for samples in view.samples.values() for sample in samples if sample.at >= view.run.since}
-    instants = sorted({seen.at, *taken, now})
+    instants = sorted({min(at, now) for at in (seen.at, *taken, now)})
     gaps = ((later - earlier).total_seconds() for earlier, later in pairwise(instants))
     return max(gaps, default=0.0) > PREFLIGHT_GAP_SECONDS
 

@@ -117,10 +117,8 @@ async def _turn_head(case: _Case, head: Run, *, is_dry: bool) -> RollbackStarted
             fix=f"securewatch rollback-customer --customer {case.customer.slug}, or wait until it has ended",
         )
     rest = _rest(case, head, kinds)
-    if head.kind is RunKind.ROLLBACK or head.stage in WAY_BACK:
-        waits_again = head.stage is Stage.UNWINDING and not head.code
-        note = f"{_name(head)} is on its way back already"
-        return RollbackStarted(head, note, rest=f"{_name(head)} is called off" if waits_again else rest)
+    if head.kind is RunKind.ROLLBACK or (head.stage in WAY_BACK and head.stage is not Stage.UNWINDING):
+        return RollbackStarted(head, f"{_name(head)} is on its way back already", rest=rest)
     if not is_dry:
         await _ask(case, head)
     note = _words(head.good) or f"{head.version} is called off"

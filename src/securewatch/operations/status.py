@@ -8,6 +8,7 @@ from securewatch.deploy.model import Progress, Run, RunKind, ServiceKind, Servic
 from securewatch.deploy.view import Decision, EffectState, View, WaitingOn
 from securewatch.health.verdict import Comparison
 
+UNHEALTHY = "SW409"
 _STATUS = {
     Stage.QUEUED: Status.QUEUED,
     Stage.PREFLIGHT: Status.QUEUED,
@@ -155,7 +156,7 @@ def _service_word(run: Run, progress: Progress) -> Status:
     if run.stage is Stage.ROLLED_BACK:
         return Status.ROLLED_BACK if progress.back_deploy_id or progress.deploy_id else Status.LIVE
     if run.stage in (Stage.FAILED, Stage.REFUSED) and progress.deploy_id is None:
-        return Status.LIVE
+        return Status.UNKNOWN if run.code == UNHEALTHY else Status.LIVE
     if run.stage in (Stage.FAILED, Stage.HELD, Stage.REFUSED):
         is_live = progress.verified_at is not None and progress.status == "live"
         return Status.LIVE if is_live else _STATUS[run.stage]
@@ -168,6 +169,9 @@ def _service_stage(view: View, service: ServicePlan, progress: Progress) -> str:
     """Where one service is, in words: the run's stage where it is this service's turn."""
     run = view.run
     is_going_back = run.stage in (Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING)
+    if run.stage is Stage.WATCHING and run.unwatched_seconds:
+        hours, minutes = divmod(int(run.unwatched_seconds // 60), 60)
+        return f"{stage_words(run.stage)} (unwatched {hours} h {minutes} m)"
     if run.stage.is_terminal or run.stage is Stage.WATCHING or (is_going_back and _is_touched(progress)):
         return stage_words(run.stage)
     if progress.verified_at is not None:
