@@ -212,10 +212,13 @@ def _follow_back(view: View, service: ServicePlan, deploy_id: str, now: datetime
     progress = view.run.of(service.kind)
     if progress.back_live_at is not None:
         return _check_autodeploy(view, service, now)
-    look = poll_look(view, service.kind, deploy_id, None)
+    good = view.run.good_of(service.kind)
+    look = poll_look(view, service.kind, deploy_id, good.commit if good is not None else None)
     seen = fresh(view, look)
     if seen is None or seen.data.get("deploy_id") != deploy_id:
         return Decision(view.run, looks=(look,))
+    if seen.data.get("doubles"):
+        return _rollback_failed(view, service, now, f"it was made twice: {deploy_id}, {', '.join(seen.data['doubles'])}")
     status = str(seen.data["status"])
     if status == "live":
         return Decision(with_progress(view.run, service.kind, back_live_at=now), next_at=now)

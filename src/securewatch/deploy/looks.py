@@ -115,7 +115,8 @@ async def look_poll(sight: Sight, look: Look, effect: Effect | None) -> Mapping[
 
 
 def _is_double(deploy: Deploy, known: set[str], ours: Deploy, commit: str) -> bool:
-    return deploy.id not in known and deploy.trigger == ours.trigger == "api" and is_at(deploy, commit)
+    is_alike = deploy.trigger == ours.trigger and deploy.trigger in ("api", "rollback")
+    return deploy.id not in known and is_alike and is_at(deploy, commit)
 
 
 def _newer(found: list[Deploy], ours: Deploy) -> Mapping[str, Any] | None:

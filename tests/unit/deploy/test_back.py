@@ -316,6 +316,16 @@ def test_env_vars_go_back_and_a_person_is_called_after_somebody_elses_deploy() -
     assert (decide(restored, NOW).run.stage, decide(restored, NOW).run.code) == (Stage.HELD, "SW506")
 
 
+def test_a_rollback_that_was_made_twice_is_held() -> None:
+    progress = (make_live(), make_live(FRONTEND, way_back="render", back_deploy_id="dep-back-frontend"))
+    poll = make_poll(FRONTEND, deploy_id="dep-back-frontend", doubles=["dep-twin"])
+
+    found = decide(going_back(rollback_of(FRONTEND), progress=progress, seen=[poll]), NOW).run
+
+    assert (found.stage, found.code) == (Stage.HELD, "SW601")
+    assert "dep-twin" in found.detail
+
+
 def test_what_went_back_is_checked_again() -> None:
     done = going_back(
         rollback_of(),
