@@ -109,7 +109,8 @@ def make_progress(kind: ServiceKind = BACKEND, **changes: Any) -> Progress:
 
 def make_live(kind: ServiceKind = BACKEND, **changes: Any) -> Progress:
     """One service whose deploy is live and verified."""
-    return replace(make_progress(kind, status="live", sent_at=at(-230), live_at=at(-200), verified_at=at(-10)), **changes)
+    progress = make_progress(kind, status="live", sent_at=at(-230), live_at=at(-200), verified_at=at(-10))
+    return replace(progress, **changes)
 
 
 def make_effect(key: str, kind: EffectKind, **changes: Any) -> Effect:

@@ -218,7 +218,8 @@ def _follow_back(view: View, service: ServicePlan, deploy_id: str, now: datetime
     if seen is None or seen.data.get("deploy_id") != deploy_id:
         return Decision(view.run, looks=(look,))
     if seen.data.get("doubles"):
-        return _rollback_failed(view, service, now, f"it was made twice: {deploy_id}, {', '.join(seen.data['doubles'])}")
+        twice = ", ".join([deploy_id, *seen.data["doubles"]])
+        return _rollback_failed(view, service, now, f"it was made twice: {twice}")
     status = str(seen.data["status"])
     if status == "live":
         return Decision(with_progress(view.run, service.kind, back_live_at=now), next_at=now)
