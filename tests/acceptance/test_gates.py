@@ -82,6 +82,15 @@ def test_a_rejected_deploy_does_not_begin(place: Place) -> None:
     assert place.platform.writes() == []
 
 
+def test_force_opens_the_gates_of_a_deploy_that_waits_already(place: Place) -> None:
+    place.run(*DEPLOY).ended(5)
+    ran = place.run(*DEPLOY, "--force", "--reason", "outage 12", "--timeout", "20m", "-o", "json").ended(0)
+
+    assert (ran.data["run"], ran.data["status"]) == ("financefirst-1", "live")
+    assert "--timeout is ignored" in ran.err
+    assert [one["detail"]["reason"] for one in entries(place, "force.used")] == ["outage 12"]
+
+
 def test_force_goes_past_both_gates_and_is_recorded(place: Place) -> None:
     ran = place.run(*DEPLOY, "--force", "--reason", "outage 12", "-o", "json").ended(0)
 

@@ -48,7 +48,7 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
     if not planned.is_there and not _is_agreed(session, how, f"Go ahead with {request.slug}?"):
         say("nothing was done")
         return ExitCode.DONE
-    run = await start_run(deps, planned)
+    run = await start_run(deps, planned, say)
     if run is None:
         return _nothing_to_do(session, planned)
     return await _follow(deps, session, run, how)

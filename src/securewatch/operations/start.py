@@ -1,20 +1,30 @@
 """Begin a run: commit the plan, its sealed values and the row that the controller moves. Sends nothing to Render."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from securewatch.core.errors import Conflict, ShutGate
 from securewatch.deploy.model import Plan, Run, RunKind, Stage
 from securewatch.deps import Deps
 from securewatch.operations.isolation import KIND
-from securewatch.operations.plan import Planned
+from securewatch.operations.plan import DeployRequest, Planned
 from securewatch.store import audit, identity, meta, plans, runs, sealed
 from securewatch.store.database import Tx
 
+Tell = Callable[[str], None]
+_BEFORE_WRITES = frozenset({Stage.QUEUED, Stage.PREFLIGHT})
 
-async def start_run(deps: Deps, planned: Planned) -> Run | None:
+
+def _tell_nobody(_text: str) -> None:
+    return None
+
+
+async def start_run(deps: Deps, planned: Planned, tell: Tell = _tell_nobody) -> Run | None:
     """The run that brings the plan about: a new one, or the unfinished one of the same plan (that is crash recovery).
 
-    None where there is nothing to do: the version is there and proven, or no env var differs.
+    None where there is nothing to do: the version is there and proven, or no env var differs. `tell` hears what of the
+    request an unfinished run does not take up.
 
     Raises Conflict (SW410) while another deploy of the customer is unfinished, Conflict (SW414) where the state belongs
     to another Render or clock, ShutGate (SW403) while everything is paused.
@@ -24,8 +34,10 @@ async def start_run(deps: Deps, planned: Planned) -> Run | None:
         await bind(deps, tx, planned.plan.customers[0].owner_id)
         await refuse_paused(tx)
         unfinished = await _unfinished(tx, planned)
-        if unfinished is not None or planned.is_there:
-            return unfinished
+        if unfinished is not None:
+            return await _take_up(deps, tx, unfinished, planned.request, tell)
+        if planned.is_there:
+            return None
         plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
         if planned.request.kind is RunKind.DEPLOY:
             await meta.set_meta(tx, f"tag:{plan.version}", plan.commit)
@@ -99,6 +111,24 @@ async def _unfinished(tx: Tx, planned: Planned) -> Run | None:
             fix=f"securewatch why --customer {slug}, or take it back: securewatch rollback-customer --customer {slug}",
         )
     return None
+
+
+async def _take_up(deps: Deps, tx: Tx, run: Run, request: DeployRequest, tell: Tell) -> Run:
+    """The unfinished run, forced from now on where that is asked for before its first write."""
+    plan = await plans.load_plan(tx, run.plan_hash)
+    limit = plan.customer(run.slug).rules.deploy_timeout_seconds if plan is not None else None
+    if limit is not None and request.timeout_seconds not in (None, limit):
+        tell(f"--timeout is ignored: {run.id} goes on with the {limit:g} s of its plan")
+    if not request.force or run.force:
+        return run
+    if run.stage not in _BEFORE_WRITES:
+        tell(f"--force is ignored: {run.id} has passed its gates without it")
+        return run
+    run = await runs.update_run(
+        tx, replace(run, force=True, reason=request.reason or run.reason), expected_epoch=run.epoch
+    )
+    await note(deps, tx, run, "force.used", {"reason": request.reason})
+    return run
 
 
 async def _is_same(tx: Tx, run: Run, plan: Plan) -> bool:
