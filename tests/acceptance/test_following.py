@@ -122,6 +122,21 @@ def test_ctrl_c_stops_the_following_and_the_same_command_carries_on(place: Place
     assert_deployed_once(place)
 
 
+def test_a_killed_deploy_is_carried_on_though_a_new_plan_would_be_refused(place: Place) -> None:
+    place.platform.admin("POST", f"/services/{BACKEND}/scripts", {"seconds": 300})
+    with place.running(*DEPLOY) as process:
+        wait_until(lambda: bool(place.platform.service(BACKEND)["running_deploy"]))
+        process.kill()
+    place.platform.admin("PATCH", f"/services/{BACKEND}", {"auto_deploy": True})
+    dry = place.run(*DEPLOY, "--dry-run")
+    carried_on = place.deploy("acme-corp").ended(0)
+
+    assert "error[SW407]" in dry.err
+    assert (carried_on.data["run"], carried_on.data["status"]) == ("acme-corp-1", "live")
+    assert "acme-corp-1 is under way" in carried_on.err
+    assert_deployed_once(place)
+
+
 def test_two_commands_at_once_make_one_deploy_and_both_report_it(place: Place) -> None:
     with place.running(*DEPLOY, "-o", "json") as first, place.running(*DEPLOY, "-o", "json") as second:
         ends = [ended(first), ended(second)]

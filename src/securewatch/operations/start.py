@@ -6,13 +6,17 @@ from typing import Any
 
 from securewatch.core.errors import Conflict, ShutGate
 from securewatch.deploy.model import Plan, Run, RunKind, Stage
+from securewatch.deploy.plan import expected_services
 from securewatch.deps import Deps
 from securewatch.operations.isolation import KIND
+from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import DeployRequest, Planned
 from securewatch.store import audit, identity, meta, plans, runs, sealed
 from securewatch.store.database import Tx
 
 Tell = Callable[[str], None]
+_PLANNED_ANEW = frozenset({Stage.QUEUED, Stage.WATCHING})
+"""Nothing was written yet, or all of it is proven."""
 _BEFORE_WRITES = frozenset({Stage.QUEUED, Stage.PREFLIGHT})
 
 
@@ -49,6 +53,41 @@ async def start_run(deps: Deps, planned: Planned, tell: Tell = _tell_nobody) -> 
             await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
         await _journal(deps, tx, run)
     return run
+
+
+async def find_under_way(deps: Deps, request: DeployRequest, tell: Tell = _tell_nobody) -> Run | None:
+    """The run of the same customer, version and services that has left its gates and is not verified yet.
+
+    It is followed without a new plan: the checks of one would leave alone what was sent, and the engine has its own
+    before each write. Raises Conflict (SW414) as `start_run` does.
+    """
+    database = await deps.existing_database()
+    if database is None:
+        return None
+    customer = deps.fleet.find_customer(request.slug)
+    services = [one.service_id for one in expected_services(deps.fleet, customer, request.kinds)]
+    async with database.read() as tx:
+        run = await _under_way(tx, customer.slug, request, services)
+    if run is None:
+        return None
+    owner_id = await find_owner(deps)
+    async with database.write("take up") as tx:
+        await bind(deps, tx, owner_id)
+        run = await _under_way(tx, customer.slug, request, services)
+        if run is None:
+            return None
+        tell(f"{run.id} is under way: it is carried on with the plan that it has, without a new one")
+        return await _take_up(deps, tx, run, request, tell)
+
+
+async def _under_way(tx: Tx, slug: str, request: DeployRequest, services: list[str]) -> Run | None:
+    for run in await runs.open_runs(tx):
+        if (run.slug, run.kind, run.version) != (slug, request.kind, request.version):
+            continue
+        plan = await plans.load_plan(tx, run.plan_hash)
+        if run.stage not in _PLANNED_ANEW and plan is not None and _services(plan) == services:
+            return run
+    return None
 
 
 async def bind(deps: Deps, tx: Tx, owner_id: str | None) -> None:

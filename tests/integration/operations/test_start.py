@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.errors import Conflict, ShutGate
-from securewatch.deploy.model import Run, Stage
+from securewatch.deploy.model import Run, RunKind, ServiceKind, Stage
 from securewatch.deps import Deps
-from securewatch.operations.plan import Planned
-from securewatch.operations.start import start_run
+from securewatch.operations.plan import DeployRequest, Planned
+from securewatch.operations.start import find_under_way, start_run
 from securewatch.store import audit, meta, plans, sealed
 from tests.fakes.rig import BACKEND
 from tests.integration.operations.given import NEW, move, planned, running_office
@@ -182,6 +182,40 @@ async def test_a_time_out_that_an_unfinished_run_does_not_take_up_is_said(tmp_pa
         assert len(said) == 1
         assert "--timeout" in said[0]
         assert "600 s" in said[0]
+
+
+@pytest.mark.parametrize("stage", [Stage.PREFLIGHT, Stage.DEPLOYING, Stage.ROLLING_BACK])
+async def test_a_deploy_under_way_is_followed_without_a_new_plan(tmp_path: Path, stage: Stage) -> None:
+    async with running_office(tmp_path) as office:
+        moved = await move(await office.deps(), await started(await office.deps()), stage=stage)
+        office.rig.backend.auto_deploy = True
+        said: list[str] = []
+
+        found = await find_under_way(await office.deps("ann"), DeployRequest("acme-corp", "v1.1.0"), said.append)
+
+        assert found == moved
+        assert moved.id in said[0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "request_"),
+    [
+        (Stage.QUEUED, DeployRequest("acme-corp", "v1.1.0")),
+        (Stage.WATCHING, DeployRequest("acme-corp", "v1.1.0")),
+        (Stage.FAILED, DeployRequest("acme-corp", "v1.1.0")),
+        (Stage.DEPLOYING, DeployRequest("acme-corp", "v1.2.0")),
+        (Stage.DEPLOYING, DeployRequest("acme-corp", "v1.1.0", kinds=(ServiceKind.BACKEND,))),
+        (Stage.DEPLOYING, DeployRequest("acme-corp", "v1.1.0", kind=RunKind.ENV)),
+        (Stage.DEPLOYING, DeployRequest("techstart", "v1.1.0")),
+    ],
+    ids=["queued", "watched", "over", "version", "services", "kind", "customer"],
+)
+async def test_everything_else_is_planned_anew(tmp_path: Path, stage: Stage, request_: DeployRequest) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await move(deps, await started(deps), stage=stage)
+
+        assert await find_under_way(deps, request_) is None
 
 
 async def forced(deps: Deps, reason: str = "") -> Planned:
