@@ -1,5 +1,6 @@
 """Who does the work and who only watches: following, detaching, Ctrl-C, two commands at once, the controller, pause."""
 
+import base64
 import json
 import subprocess
 import time
@@ -15,6 +16,7 @@ FRONTEND = "srv-acme-frontend-def456"
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", "acme-corp")
 CUSTOMER_KEYS = {"slug", "policy", "phase", "status", "version", "waiting_on", "until"}
 SERVICE_KEYS = {"kind", "service_id", "deploy_id", "status", "seconds"}
+SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
 STATUS_WORDS = {"queued", "building", "live", "failed", "rolled_back", "waiting", "held", "unknown"}
 
 
@@ -120,6 +122,21 @@ def test_ctrl_c_stops_the_following_and_the_same_command_carries_on(place: Place
     assert_deployed_once(place)
 
 
+def test_a_killed_deploy_is_carried_on_though_a_new_plan_would_be_refused(place: Place) -> None:
+    place.platform.admin("POST", f"/services/{BACKEND}/scripts", {"seconds": 300})
+    with place.running(*DEPLOY) as process:
+        wait_until(lambda: bool(place.platform.service(BACKEND)["running_deploy"]))
+        process.kill()
+    place.platform.admin("PATCH", f"/services/{BACKEND}", {"auto_deploy": True})
+    dry = place.run(*DEPLOY, "--dry-run")
+    carried_on = place.deploy("acme-corp").ended(0)
+
+    assert "error[SW407]" in dry.err
+    assert (carried_on.data["run"], carried_on.data["status"]) == ("acme-corp-1", "live")
+    assert "acme-corp-1 is under way" in carried_on.err
+    assert_deployed_once(place)
+
+
 def test_two_commands_at_once_make_one_deploy_and_both_report_it(place: Place) -> None:
     with place.running(*DEPLOY, "-o", "json") as first, place.running(*DEPLOY, "-o", "json") as second:
         ends = [ended(first), ended(second)]
@@ -192,3 +209,35 @@ def test_the_kill_switch_needs_only_the_state_database(place: Place) -> None:
     assert time.monotonic() - started < 30
     assert "PAUSED" in place.run("doctor").out
     place.run("resume", "--all", **away).ended(0)
+
+
+def test_the_kill_switch_works_without_the_key_of_the_audit_log(place: Place) -> None:
+    place.run(*DEPLOY, "--detach", SECUREWATCH_SECRET_KEY=SECRET_KEY).ended(0)
+
+    paused = place.run("pause", "--all", "--reason", "log-ins fail").ended(0)
+    refused = place.run(*DEPLOY, SECUREWATCH_SECRET_KEY=SECRET_KEY)
+
+    assert "SW107" in paused.err
+    assert not (place.state / "secret.key").exists()
+    assert refused.code == 5, refused.err
+    place.run("resume", "--all", SECUREWATCH_SECRET_KEY=SECRET_KEY).ended(0)
+    place.run("audit", "verify", SECUREWATCH_SECRET_KEY=SECRET_KEY).ended(0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"SECUREWATCH_CLOCK_FILE": "/nowhere/clock.json"},
+        {"RENDER_HOST": "https://api.render.com/v1"},
+        {"RENDER_HOST": "nonsense", "SECUREWATCH_HTTP_TIMEOUT": "soon", "RENDER_API_KEY": "two words"},
+        {"SECUREWATCH_SECRET_KEY": "", "SECUREWATCH_ACTOR": " "},
+    ],
+    ids=["no-clock-file", "clock-file-of-a-rehearsal", "nonsense", "blanks"],
+)
+def test_no_broken_setting_stops_the_kill_switch(place: Place, broken: dict[str, str]) -> None:
+    (place.config / "customers.json").write_text("{", encoding="utf-8")
+
+    paused = place.run("pause", "--all", "-o", "json", **broken).ended(0)
+    resumed = place.run("resume", "--all", "-o", "json", **broken).ended(0)
+
+    assert (paused.data["paused"], resumed.data["paused"]) == (True, False)

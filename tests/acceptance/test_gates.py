@@ -1,10 +1,13 @@
 """An enterprise customer: nothing begins before a second person has approved and the maintenance window is open."""
 
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from securewatch.core.clock import FileClock
 from tests.acceptance.given import Place
 
 pytestmark = pytest.mark.xdist_group("acceptance_gates")
@@ -12,6 +15,8 @@ pytestmark = pytest.mark.xdist_group("acceptance_gates")
 CUSTOMER = "financefirst"
 BACKEND = "srv-financefirst-backend-yza567"
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", CUSTOMER)
+DEMO = ("deploy-customer", "--version", "v1.1.0", "--customer", "demo")
+DEMO_BACKEND = "srv-demo-backend-mno345"
 APPROVE = ("approve", "--version", "v1.1.0", "--customer", CUSTOMER)
 
 
@@ -77,11 +82,49 @@ def test_a_rejected_deploy_does_not_begin(place: Place) -> None:
     assert place.platform.writes() == []
 
 
+def test_force_opens_the_gates_of_a_deploy_that_waits_already(place: Place) -> None:
+    place.run(*DEPLOY).ended(5)
+    ran = place.run(*DEPLOY, "--force", "--reason", "outage 12", "--timeout", "20m", "-o", "json").ended(0)
+
+    assert (ran.data["run"], ran.data["status"]) == ("financefirst-1", "live")
+    assert "--timeout is ignored" in ran.err
+    assert [one["detail"]["reason"] for one in entries(place, "force.used")] == ["outage 12"]
+
+
 def test_force_goes_past_both_gates_and_is_recorded(place: Place) -> None:
     ran = place.run(*DEPLOY, "--force", "--reason", "outage 12", "-o", "json").ended(0)
 
     assert ran.data["status"] == "live"
     assert [one["detail"]["reason"] for one in entries(place, "force.used")] == ["outage 12"]
+
+
+def test_a_freeze_is_waited_for_like_a_window(place: Place) -> None:
+    freeze = {"name": "audit", "start": "2000-01-01T00:00:00Z", "end": "2100-01-01T00:00:00Z"}
+    (place.config / "securewatch.json").write_text(json.dumps({"freezes": [freeze]}), encoding="utf-8")
+
+    dry = place.run(*DEMO, "--dry-run").ended(0)
+    shut = place.run(*DEMO, "-o", "json").ended(5)
+    before = place.platform.writes()
+    forced = place.deploy("acme-corp", "v1.1.0", "--force", "--reason", "outage 12").ended(0)
+    back = place.run("rollback-customer", "--customer", "acme-corp", "-o", "json").ended(0)
+
+    assert "'audit' holds until 2100-01-01 00:00 UTC" in dry.out
+    assert (shut.data["status"], shut.data["waiting_on"]) == ("waiting", "the freeze 'audit' ends")
+    assert shut.data["until"] == "2100-01-01T00:00:00Z"
+    assert before == []
+    assert (forced.data["status"], back.data["status"]) == ("live", "rolled_back")
+
+
+def test_with_wait_a_deploy_begins_when_the_freeze_has_ended(place: Place) -> None:
+    now = FileClock(Path(place.platform.env["SECUREWATCH_CLOCK_FILE"])).now()
+    freeze = {"name": "audit", "start": now.isoformat(), "end": (now + timedelta(days=9)).isoformat()}
+    (place.config / "securewatch.json").write_text(json.dumps({"freezes": [freeze]}), encoding="utf-8")
+
+    ran = place.run(*DEMO, "--wait", "-o", "json").ended(0)
+
+    created = place.platform.service(DEMO_BACKEND)["deploys"][-1]["created_at"]
+    assert ran.data["status"] == "live"
+    assert datetime.fromisoformat(created) >= now + timedelta(days=9)
 
 
 def test_nothing_to_approve_is_said(place: Place) -> None:

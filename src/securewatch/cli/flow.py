@@ -18,7 +18,7 @@ from securewatch.operations.explain import load_status
 from securewatch.operations.follow import Followed, FollowOptions, exit_code_of, follow
 from securewatch.operations.plan import DeployRequest, Planned, plan_customer
 from securewatch.operations.rollback import RollbackRequest, start_rollback
-from securewatch.operations.start import start_run
+from securewatch.operations.start import find_under_way, start_run
 from securewatch.operations.status import CustomerStatus
 from securewatch.operations.usual import usual_seconds
 
@@ -36,6 +36,9 @@ class How:
 
 async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: How) -> ExitCode:
     """Plan a deploy or a change of env vars, and carry it out."""
+    under_way = None if how.is_dry else await find_under_way(deps, request, say)
+    if under_way is not None:
+        return await _follow(deps, session, under_way, how)
     planned = await plan_customer(deps, request)
     if not how.is_dry and deps.box().is_ephemeral:
         # The fingerprints in a plan hang on the key, which is made only for what passed every check.
@@ -48,7 +51,7 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
     if not planned.is_there and not _is_agreed(session, how, f"Go ahead with {request.slug}?"):
         say("nothing was done")
         return ExitCode.DONE
-    run = await start_run(deps, planned)
+    run = await start_run(deps, planned, say)
     if run is None:
         return _nothing_to_do(session, planned)
     return await _follow(deps, session, run, how)

@@ -154,11 +154,17 @@ def _set_pause(context: typer.Context, is_all: bool, *, paused: bool, reason: st
     if not is_all:
         raise UsageError("SW201", "say what to pause or resume", why="only everything can be", fix="add --all")
     session = session_of(context)
-    held = session.run(lambda deps: set_pause(deps, paused=paused, reason=reason))
+    found = session.run(lambda deps: set_pause(deps, paused=paused, reason=reason), needs_only_state=True)
     if session.is_json:
-        print_json({"paused": held is not None, "pause": held})
+        is_paused = found.pause is not None
+        print_json({"paused": is_paused, "pause": found.pause, "audited": found.unaudited is None})
+    elif found.pause is not None:
+        print("everything is paused: nothing is written until `securewatch resume --all`")
     else:
-        print("everything is paused: nothing is written until `securewatch resume --all`" if held else "writes go on")
+        print("writes go on")
+    if found.unaudited is not None:
+        error = found.unaudited
+        say(f"it is not in the audit log: {error.code} {error.what} ({error.why})")
 
 
 def serve(context: typer.Context) -> None:

@@ -1,7 +1,7 @@
 """One invocation: the global flags, the parts of this process, and how an operation is run in it."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -28,24 +28,44 @@ class Session:
         """Whether a person watches, so that the screen may be redrawn and a question asked."""
         return not self.is_json and sys.stdout.isatty() and sys.stdin.isatty()
 
-    def run(self, verb: "Callable[[Deps], Awaitable[T]]") -> T:
-        """Run one operation with parts of its own, closed afterwards."""
+    def run(self, verb: "Callable[[Deps], Awaitable[T]]", *, needs_only_state: bool = False) -> T:
+        """Run one operation with parts of its own, closed afterwards.
+
+        With `needs_only_state` no setting stops it but those of the state database.
+        """
         import asyncio
         import logging
 
-        from securewatch.config.settings import load_settings
-        from securewatch.deps import Deps
-
         logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
-        settings = load_settings({"api_key": self.api_key, "config_dir": self.config}, Path.cwd())
+        parts = self._parts_of_state() if needs_only_state else self._parts()
 
         async def work() -> T:
-            async with Deps(settings) as deps:
+            async with parts as deps:
                 found = await verb(deps)
                 tell_of_key(deps)
                 return found
 
         return asyncio.run(work())
+
+    def _parts(self, *, only: Collection[str] | None = None) -> "Deps":
+        from securewatch.config.settings import ALL_SETTINGS, load_settings
+        from securewatch.deps import Deps
+
+        flags = {"api_key": self.api_key, "config_dir": self.config}
+        return Deps(load_settings(flags, Path.cwd(), only=ALL_SETTINGS if only is None else only))
+
+    def _parts_of_state(self) -> "Deps":
+        """The parts with as many settings as are usable, as long as the state database can be found."""
+        from securewatch.config.settings import NEED_OF_STATE
+        from securewatch.core.errors import ConfigError
+
+        *more, least = NEED_OF_STATE
+        for names in more:
+            try:
+                return self._parts(only=names)
+            except ConfigError:
+                continue
+        return self._parts(only=least)
 
 
 def session_of(context: typer.Context) -> Session:

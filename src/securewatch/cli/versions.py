@@ -34,6 +34,7 @@ def list_versions(context: typer.Context) -> None:
                     "created_at": r.tag.created_at,
                     "moved_from": r.moved_from or None,
                     "customers": r.customers,
+                    "split": r.split,
                 }
                 for r in rows
             ]
@@ -47,7 +48,7 @@ def list_versions(context: typer.Context) -> None:
                 row.tag.commit[:12],
                 "annotated" if row.tag.annotated else "light",
                 instant_or_dash(row.tag.created_at),
-                ", ".join(row.customers) or "-",
+                ", ".join([*row.customers, *(f"{slug} ({kind} only)" for slug, kind in row.split.items())]) or "-",
                 f"MOVED, was {row.moved_from[:12]}" if row.moved_from else "" if row.tag.version else "not a version",
             )
             for row in rows

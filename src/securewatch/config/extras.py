@@ -56,10 +56,9 @@ class Freeze:
     policies: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
 
-    def binds(self, slug: str, policy: str, instant: datetime) -> bool:
-        """Whether the customer of that slug and policy may not be touched at the instant (aware)."""
-        is_meant = not (self.policies or self.customers) or policy in self.policies or slug in self.customers
-        return is_meant and self.start <= instant < self.end
+    def concerns(self, slug: str, policy: str) -> bool:
+        """Whether the customer of that slug and policy is meant. When it holds, `rollout/gates.py` says."""
+        return not (self.policies or self.customers) or policy in self.policies or slug in self.customers
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ What stands in the files of `config/` is the business of `load.py`; of these onl
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -37,6 +37,11 @@ VARIABLES = {
     "grace_seconds": "SECUREWATCH_GRACE",
 }
 """Each setting and its environment variable; a flag has the setting's own name."""
+
+ALL_SETTINGS = frozenset(VARIABLES)
+WHERE_STATE_IS = frozenset({"config_dir", "database_url"})
+NEED_OF_STATE = (ALL_SETTINGS, WHERE_STATE_IS | {"actor", "secret_key", "secret_key_file"}, WHERE_STATE_IS)
+"""Sets of settings for the kill switch to try, the fullest first: it can do without an unusable one."""
 
 STATE_FOLDER = ".securewatch"
 HTTP_TIMEOUT_SECONDS = 10.0
@@ -88,15 +93,21 @@ class Settings:
         return secret.get_secret_value()
 
 
-def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    flags: Mapping[str, object],
+    cwd: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    only: Collection[str] = ALL_SETTINGS,
+) -> Settings:
     """The settings from the flags (by the settings' names; None: not given), the environment, `.env` and the defaults.
 
     `environ` is by default the process's. `.env` is read in the project folder, the parent of the configuration folder,
-    else in `cwd`, and never overrides the environment. Raises ConfigError: SW101 for a configuration folder that was
-    named and is not there, SW109 for an unusable value (never shown where it may be secret), SW108 for a clock file
-    beside a Render that is not on this machine.
+    else in `cwd`, and never overrides the environment. Settings not in `only` have their defaults, whatever was given.
+    Raises ConfigError: SW101 for a configuration folder that was named and is not there, SW109 for an unusable value
+    (never shown where it may be secret), SW108 for a clock file beside a Render that is not on this machine.
     """
-    values = _Values(flags, cwd, os.environ if environ is None else environ)
+    values = _Values(flags, cwd, os.environ if environ is None else environ, only)
     render_host, host_origin = _host(values)
     clock_file = values.path("clock_file")
     if clock_file is not None and not is_loopback(urlsplit(render_host).hostname or ""):
@@ -147,7 +158,10 @@ def unusable(name: str, accepted: str) -> ConfigError:
 class _Values:
     """The given values by setting, and where each is from. A blank one is refused; a blank key is none."""
 
-    def __init__(self, flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str], only: Collection[str]
+    ) -> None:
+        self._only = only
         self._flags = {name: str(value) for name, value in flags.items() if value is not None}
         self._environ, self._cwd, self._dotenv = environ, cwd, dict[str, str]()
         found = self._named_config_dir() or find_config_dir_above(cwd)
@@ -158,6 +172,8 @@ class _Values:
 
     def origin(self, name: str) -> str:
         """Where the value of a setting is from: flag, env, .env or default."""
+        if name not in self._only:
+            return "default"
         sources = (("flag", self._flags, name), ("env", self._environ, VARIABLES[name]))
         for label, source, key in (*sources, (".env", self._dotenv, VARIABLES[name])):
             if key in source:

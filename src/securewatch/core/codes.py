@@ -29,7 +29,7 @@ ERROR_CODES: dict[str, str] = {
     "SW307": "the rate budget is spent",
     "SW308": "Render failed on its side",
     # 4xx gates, checks and conflicts
-    "SW401": "waiting for the maintenance window",
+    "SW401": "waiting for the maintenance window or the end of a freeze",
     "SW402": "waiting for an approval",
     "SW403": "everything is paused",
     "SW404": "the customer is held",

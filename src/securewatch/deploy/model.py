@@ -134,6 +134,15 @@ class WindowSpec:
 
 
 @dataclass(frozen=True)
+class FreezeSpec:
+    """A time in which nothing starts: from `start`, and from `end` on no more."""
+
+    name: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
 class GateRules:
     """Which gates bind this customer's deploy; frozen into the plan."""
 
@@ -142,6 +151,7 @@ class GateRules:
     approvers: tuple[str, ...] = ()
     approvals_needed: int = 1
     approval_expires_seconds: float = 30 * 86400.0
+    freezes: tuple[FreezeSpec, ...] = ()
 
 
 @dataclass(frozen=True)

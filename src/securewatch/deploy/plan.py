@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC
 from typing import Any
 
 from securewatch.config.fleet import Customer, Fleet, Phase
@@ -16,6 +17,7 @@ from securewatch.deploy.model import (
     Drift,
     Endpoints,
     EnvChange,
+    FreezeSpec,
     GateRules,
     Plan,
     RunKind,
@@ -179,8 +181,15 @@ def _plan_service(facts: ServiceFacts, env: EnvPlan) -> ServicePlan:
 
 def _gates(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
     """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command."""
-    if kind is not RunKind.DEPLOY:
+    if kind is RunKind.ROLLBACK:
         return GateRules()
+    freezes = tuple(
+        FreezeSpec(one.name, one.start.astimezone(UTC), one.end.astimezone(UTC))
+        for one in fleet.extra.freezes
+        if one.concerns(customer.slug, customer.policy)
+    )
+    if kind is not RunKind.DEPLOY:
+        return GateRules(freezes=freezes)
     rules = fleet.gates_of(customer)
     window = customer.window
     spec = WindowSpec(window.day, window.start_text, window.end_text, window.timezone) if rules.needs_window else None
@@ -192,6 +201,7 @@ def _gates(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
         approvers=tuple(fleet.approvers_of(customer)),
         approvals_needed=approval.count,
         approval_expires_seconds=expires,
+        freezes=freezes,
     )
 
 

@@ -12,14 +12,19 @@ from securewatch.store import runs
 
 
 async def load_status(deps: Deps, run_id: str, *, decisions: Mapping[str, Decision] | None = None) -> CustomerStatus:
-    """The state of one run; `decisions` are those of a controller in this process, else they are made anew."""
+    """The state of one run; `decisions` are those of a controller in this process, else they are made anew.
+
+    They are made over all unfinished runs of its customer: an older one may stand in the way.
+    """
     database = await deps.database()
     now = deps.clock.now()
     async with database.read() as tx:
         run = await runs.load_run(tx, run_id)
         if run is None:
             raise NotFound("SW206", f"there is no run {run_id}", fix="securewatch customer history SLUG")
-        fleet = await load_fleet_view(tx, [run], await load_requests(tx))
+        open_runs = await runs.open_runs(tx) if decisions is None else ()
+        others = [one for one in open_runs if one.slug == run.slug and one.id != run.id]
+        fleet = await load_fleet_view(tx, [run, *others], await load_requests(tx))
     found = decisions if decisions is not None else decide(fleet, now).decisions
     return status_of(fleet.views[0], found.get(run_id), now)
 

@@ -12,6 +12,7 @@ from securewatch.deploy.plan import expected_services
 from securewatch.deps import Deps
 from securewatch.health.probe import DatabaseState, Prober, ProbeTarget, VersionAnswer, VersionState
 from securewatch.health.verdict import Baseline, Sample, baseline_of
+from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH, fetch_all
 
 SAMPLE_INTERVAL_SECONDS = 1.0
@@ -58,6 +59,7 @@ async def check_health(
     Raises NotFound for an unknown customer or service, SignInNeeded, and the gateway's errors.
     """
     customer = deps.fleet.find_customer(slug)
+    await find_owner(deps)
     facts = await fetch_all(deps, expected_services(deps.fleet, customer, kinds))
     tags = {tag.commit: tag.name for tag in reversed(await deps.repository.list_tags())}
     prober = await deps.prober()

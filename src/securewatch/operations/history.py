@@ -10,6 +10,7 @@ from securewatch.deploy.model import Run, ServiceKind
 from securewatch.deploy.plan import expected_services
 from securewatch.deps import Deps
 from securewatch.operations.explain import load_status
+from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH
 from securewatch.operations.status import CustomerStatus, status_word
 from securewatch.render import deploys
@@ -68,6 +69,7 @@ async def list_deployments(
 ) -> list[DeployRow]:
     """The newest `limit` deploys of each service, newest first. Raises NotFound, SignInNeeded, the gateway's errors."""
     customer = deps.fleet.find_customer(slug)
+    await find_owner(deps)
     ours = await _made_by_us(deps, customer.slug)
     tags = {tag.commit: tag.name for tag in reversed(await deps.repository.list_tags())}
     rows = []

@@ -16,6 +16,7 @@ KEY = "DATABASE_URL"
 KIND = "database"
 PLACEHOLDER = "${"
 """A value with one of these left over points nowhere: it says nothing about a database."""
+_RENDER_DATABASE = "dpg-"
 UNKNOWN_READ_MAX = 50
 """How many customers whose database nobody has seen yet are read for one plan; the others are read with their own."""
 
@@ -66,7 +67,10 @@ async def _read_unknown(deps: Deps, fleet: Fleet, known: set[str]) -> Mapping[st
 
 
 def where(database_url: str) -> str:
-    """Where a database URL points, without user, password and options: `host:port/name`; else the text itself."""
+    """Where a database URL points, without user, password and options: `host:port/name`; else the text itself.
+
+    A database of Render is its `dpg-` id, the first part of its host's name inside Render and outside.
+    """
     try:
         parts = urlsplit(database_url)
         port = parts.port or 5432
@@ -74,4 +78,7 @@ def where(database_url: str) -> str:
         return database_url
     if not parts.hostname:
         return database_url
+    first_label = parts.hostname.lower().partition(".")[0]
+    if first_label.startswith(_RENDER_DATABASE):
+        return first_label
     return f"{parts.hostname.lower()}:{port}{parts.path}"

@@ -12,11 +12,15 @@ from securewatch.store import meta
 async def find_owner(deps: Deps) -> str:
     """The owner id: `RENDER_WORKSPACE`, else the one recorded at the first plan, else the one that the key reaches.
 
-    Also proves that Render accepts the key. Raises SignInNeeded, UsageError (SW109) for a workspace out of reach,
-    Refused (SW408) where the key reaches several and nothing says which.
+    Also proves that Render accepts the key, and is the check that every command makes which talks to Render. Raises
+    SignInNeeded, Conflict (SW414) where the state belongs to another Render, owner or clock, UsageError (SW109) for a
+    workspace out of reach, Refused (SW408) where the key reaches several and nothing says which.
     """
+    recorded = await _recorded(deps)
     found = {one.id for one in await owners.fetch_owners(await deps.client(), priority=Priority.CLI)}
-    wanted = deps.settings.workspace or await _recorded(deps)
+    if recorded is not None and recorded not in found:
+        raise meta.another_installation("owner", recorded, f"a key that reaches {', '.join(sorted(found)) or 'none'}")
+    wanted = deps.settings.workspace or recorded
     if wanted is None:
         return next(iter(found)) if len(found) == 1 else await _owner_of_services(deps, found)
     if wanted not in found:
@@ -33,7 +37,11 @@ async def _recorded(deps: Deps) -> str | None:
     database = await deps.existing_database()
     if database is None:
         return None
+    settings = deps.settings
     async with database.read() as tx:
+        await meta.check_installation(
+            tx, host=settings.render_host, owner=settings.workspace, clock_file=settings.clock_file is not None
+        )
         return await meta.get_meta(tx, "owner")
 
 

@@ -26,6 +26,7 @@ from securewatch.deps import Deps
 from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
+from securewatch.rollout.gates import freeze_at
 from securewatch.store import meta
 from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_policy
@@ -102,6 +103,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         timeout_seconds=request.timeout_seconds,
     )
     plan = plan_deploy(planning, target, facts=facts, env=env)
+    checks += _check_freeze(deps, plan, request)
     return Planned(
         request=request,
         customer=customer,
@@ -225,6 +227,15 @@ async def _check_policy(
         refuse(broken, forced=request.force)
     forced = [Check("policy", one.what, "forced") for one in broken]
     return [*shown, *(forced or [Check("policy", f"{customer.policy} allows {tag.name}")])]
+
+
+def _check_freeze(deps: Deps, plan: Plan, request: DeployRequest) -> list[Check]:
+    """A freeze is a gate and stops no plan; it is shown."""
+    freeze = freeze_at(plan.customers[0].gates.freezes, deps.clock.now())
+    if freeze is None:
+        return []
+    text = f"{freeze.name!r} holds until {freeze.end:%Y-%m-%d %H:%M} UTC"
+    return [Check("freeze", text, "forced" if request.force else "warning")]
 
 
 async def find_policy(deps: Deps, customer: Customer, tag: str, from_version: str) -> tuple[PolicyFinding, ...]:

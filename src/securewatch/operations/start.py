@@ -1,20 +1,34 @@
 """Begin a run: commit the plan, its sealed values and the row that the controller moves. Sends nothing to Render."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from securewatch.core.errors import Conflict, ShutGate
 from securewatch.deploy.model import Plan, Run, RunKind, Stage
+from securewatch.deploy.plan import expected_services
 from securewatch.deps import Deps
 from securewatch.operations.isolation import KIND
-from securewatch.operations.plan import Planned
+from securewatch.operations.owner import find_owner
+from securewatch.operations.plan import DeployRequest, Planned
 from securewatch.store import audit, identity, meta, plans, runs, sealed
 from securewatch.store.database import Tx
 
+Tell = Callable[[str], None]
+_PLANNED_ANEW = frozenset({Stage.QUEUED, Stage.WATCHING})
+"""Nothing was written yet, or all of it is proven."""
+_BEFORE_WRITES = frozenset({Stage.QUEUED, Stage.PREFLIGHT})
 
-async def start_run(deps: Deps, planned: Planned) -> Run | None:
+
+def _tell_nobody(_text: str) -> None:
+    return None
+
+
+async def start_run(deps: Deps, planned: Planned, tell: Tell = _tell_nobody) -> Run | None:
     """The run that brings the plan about: a new one, or the unfinished one of the same plan (that is crash recovery).
 
-    None where there is nothing to do: the version is there and proven, or no env var differs.
+    None where there is nothing to do: the version is there and proven, or no env var differs. `tell` hears what of the
+    request an unfinished run does not take up.
 
     Raises Conflict (SW410) while another deploy of the customer is unfinished, Conflict (SW414) where the state belongs
     to another Render or clock, ShutGate (SW403) while everything is paused.
@@ -24,8 +38,10 @@ async def start_run(deps: Deps, planned: Planned) -> Run | None:
         await bind(deps, tx, planned.plan.customers[0].owner_id)
         await refuse_paused(tx)
         unfinished = await _unfinished(tx, planned)
-        if unfinished is not None or planned.is_there:
-            return unfinished
+        if unfinished is not None:
+            return await _take_up(deps, tx, unfinished, planned.request, tell)
+        if planned.is_there:
+            return None
         plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
         if planned.request.kind is RunKind.DEPLOY:
             await meta.set_meta(tx, f"tag:{plan.version}", plan.commit)
@@ -37,6 +53,41 @@ async def start_run(deps: Deps, planned: Planned) -> Run | None:
             await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
         await _journal(deps, tx, run)
     return run
+
+
+async def find_under_way(deps: Deps, request: DeployRequest, tell: Tell = _tell_nobody) -> Run | None:
+    """The run of the same customer, version and services that has left its gates and is not verified yet.
+
+    It is followed without a new plan: the checks of one would leave alone what was sent, and the engine has its own
+    before each write. Raises Conflict (SW414) as `start_run` does.
+    """
+    database = await deps.existing_database()
+    if database is None:
+        return None
+    customer = deps.fleet.find_customer(request.slug)
+    services = [one.service_id for one in expected_services(deps.fleet, customer, request.kinds)]
+    async with database.read() as tx:
+        run = await _under_way(tx, customer.slug, request, services)
+    if run is None:
+        return None
+    owner_id = await find_owner(deps)
+    async with database.write("take up") as tx:
+        await bind(deps, tx, owner_id)
+        run = await _under_way(tx, customer.slug, request, services)
+        if run is None:
+            return None
+        tell(f"{run.id} is under way: it is carried on with the plan that it has, without a new one")
+        return await _take_up(deps, tx, run, request, tell)
+
+
+async def _under_way(tx: Tx, slug: str, request: DeployRequest, services: list[str]) -> Run | None:
+    for run in await runs.open_runs(tx):
+        if (run.slug, run.kind, run.version) != (slug, request.kind, request.version):
+            continue
+        plan = await plans.load_plan(tx, run.plan_hash)
+        if run.stage not in _PLANNED_ANEW and plan is not None and _services(plan) == services:
+            return run
+    return None
 
 
 async def bind(deps: Deps, tx: Tx, owner_id: str | None) -> None:
@@ -99,6 +150,24 @@ async def _unfinished(tx: Tx, planned: Planned) -> Run | None:
             fix=f"securewatch why --customer {slug}, or take it back: securewatch rollback-customer --customer {slug}",
         )
     return None
+
+
+async def _take_up(deps: Deps, tx: Tx, run: Run, request: DeployRequest, tell: Tell) -> Run:
+    """The unfinished run, forced from now on where that is asked for before its first write."""
+    plan = await plans.load_plan(tx, run.plan_hash)
+    limit = plan.customer(run.slug).rules.deploy_timeout_seconds if plan is not None else None
+    if limit is not None and request.timeout_seconds not in (None, limit):
+        tell(f"--timeout is ignored: {run.id} goes on with the {limit:g} s of its plan")
+    if not request.force or run.force:
+        return run
+    if run.stage not in _BEFORE_WRITES:
+        tell(f"--force is ignored: {run.id} has passed its gates without it")
+        return run
+    run = await runs.update_run(
+        tx, replace(run, force=True, reason=request.reason or run.reason), expected_epoch=run.epoch
+    )
+    await note(deps, tx, run, "force.used", {"reason": request.reason})
+    return run
 
 
 async def _is_same(tx: Tx, run: Run, plan: Plan) -> bool:

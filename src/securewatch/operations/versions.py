@@ -1,11 +1,13 @@
 """The vendor's versions: list them, check one, and ask what a customer's policy says of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from securewatch.deploy.model import ServiceKind
 from securewatch.deps import Deps
-from securewatch.operations.plan import find_policy, refuse_moved
+from securewatch.operations.plan import BOTH, find_policy, refuse_moved
 from securewatch.store import meta, releases
+from securewatch.store.releases import Release
 from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding
 from securewatch.versions.version import parse_version
@@ -13,11 +15,15 @@ from securewatch.versions.version import parse_version
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One tag; `moved_from` is the commit that it had when it was first planned with, where that differs."""
+    """One tag; `moved_from` is the commit that it had when it was first planned with, where that differs.
+
+    `customers` have it on both services; those that are `split` on one only, which is named.
+    """
 
     tag: Tag
     moved_from: str
     customers: tuple[str, ...]
+    split: Mapping[str, ServiceKind]
 
 
 @dataclass(frozen=True)
@@ -38,19 +44,25 @@ async def list_versions(deps: Deps) -> list[VersionRow]:
     """Every tag, the newest version first, with the customers that run it as far as is recorded."""
     tags = await deps.repository.list_tags()
     first: dict[str, str | None] = {}
-    runs: dict[str, list[str]] = {}
+    current: Sequence[Release] = ()
     database = await deps.existing_database()
     if database is not None:
         async with database.read() as tx:
             first = {tag.name: await meta.get_meta(tx, f"tag:{tag.name}") for tag in tags}
-            for one in await releases.current_releases(tx):
-                if one.service_kind is ServiceKind.BACKEND:
-                    runs.setdefault(one.version, []).append(one.slug)
-    return [_row(tag, first.get(tag.name), runs.get(tag.name, [])) for tag in tags]
+            current = await releases.current_releases(tx)
+    return [_row(tag, first.get(tag.name), [one for one in current if one.version == tag.name]) for tag in tags]
 
 
-def _row(tag: Tag, before: str | None, customers: list[str]) -> VersionRow:
-    return VersionRow(tag, before if before not in (None, tag.commit) and before else "", tuple(customers))
+def _row(tag: Tag, before: str | None, current: Sequence[Release]) -> VersionRow:
+    kinds: dict[str, list[ServiceKind]] = {}
+    for one in current:
+        kinds.setdefault(one.slug, []).append(one.service_kind)
+    return VersionRow(
+        tag,
+        moved_from=before if before and before != tag.commit else "",
+        customers=tuple(slug for slug, found in kinds.items() if len(found) == len(BOTH)),
+        split={slug: found[0] for slug, found in kinds.items() if len(found) < len(BOTH)},
+    )
 
 
 async def validate(deps: Deps, version: str) -> Tag:

@@ -1,10 +1,10 @@
-"""Which gates bind a run now, and until when: window and approval. Pure."""
+"""Which gates bind a run now, and until when: freeze, window and approval. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securewatch.deploy.model import CustomerPlan, GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.model import CustomerPlan, FreezeSpec, GateRules, Run, Stage, WindowSpec
 from securewatch.deploy.view import Gate
 from securewatch.rollout.windows import Window, is_open, next_open, window_from
 
@@ -31,15 +31,22 @@ class Grant:
 def gates_of(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Gate, ...]:
     """Every gate of the customer's plan, open or shut; `grants` are the answers given, oldest first.
 
-    `--force` opens them: both are soft checks.
+    `--force` opens them: all are soft checks.
     """
     rules = customer.gates
     gates = []
+    if rules.freezes:
+        gates.append(_freeze_gate(rules.freezes, run, now))
     if rules.window is not None:
         gates.append(_window_gate(rules.window, run, now))
     if rules.needs_approval:
         gates.append(_approval_gate(customer, run, grants, now))
     return tuple(gates)
+
+
+def freeze_at(freezes: Sequence[FreezeSpec], now: datetime) -> FreezeSpec | None:
+    """The freeze that holds now; of several the one that ends last."""
+    return max((one for one in freezes if one.start <= now < one.end), key=lambda one: one.end, default=None)
 
 
 def window_of(spec: WindowSpec) -> Window:
@@ -75,6 +82,13 @@ def objection_to(actor: str, rules: GateRules, *, requested_by: str) -> str:
 
 def _answers(run: Run, grants: Sequence[Grant]) -> tuple[Grant, ...]:
     return tuple(one for one in grants if one.plan_hash == run.plan_hash and one.slug == run.slug)
+
+
+def _freeze_gate(freezes: Sequence[FreezeSpec], run: Run, now: datetime) -> Gate:
+    holding = freeze_at(freezes, now)
+    if run.force or holding is None:
+        return Gate("freeze", is_open=True)
+    return Gate("freeze", False, f"the freeze {holding.name!r} ends", "SW401", until=holding.end)
 
 
 def _window_gate(spec: WindowSpec, run: Run, now: datetime) -> Gate:

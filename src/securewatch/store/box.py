@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from securewatch.core.errors import ConfigError
+from securewatch.store.head import HEAD_NAME, read_head
 
 KEY_BYTES = 32
 KEY_FILE_NAME = "secret.key"
@@ -91,7 +92,8 @@ def load_or_create_box(
     """The box, and the path of the key file where one was made now.
 
     The key is `key_b64`, else that of `key_file`, else of `secret.key` in `state_dir`, which is made once (mode 0600)
-    where `create` says so; otherwise the box is ephemeral. Raises ConfigError (SW107) for an unusable key.
+    where `create` says so; otherwise the box is ephemeral. Raises ConfigError (SW107) for an unusable key, and where a
+    key would be made beside an audit log: it could only be the wrong one.
     """
     if key_b64 is not None:
         return SecretBox(_decode(key_b64, "SECUREWATCH_SECRET_KEY")), None
@@ -102,6 +104,9 @@ def load_or_create_box(
         return SecretBox(_read(own_file)), None
     if not create:
         return SecretBox(secrets.token_bytes(KEY_BYTES), is_ephemeral=True), None
+    head = read_head(state_dir / HEAD_NAME) if state_dir.is_dir() else None
+    if head is not None and head.count > 0:
+        raise _bad_key("the encryption key", "none is set here, and the audit log was begun under one; none is made")
     was_made = _make(own_file)
     return SecretBox(_read(own_file)), own_file if was_made else None
 

@@ -18,7 +18,7 @@ from securewatch.deploy.model import Plan
 from securewatch.store import migrate
 from securewatch.store.connections import Connections
 from securewatch.store.failures import translated, unusable
-from securewatch.store.head import GENESIS, Head, read_head, write_head
+from securewatch.store.head import GENESIS, HEAD_NAME, Head, read_head, write_head
 from securewatch.store.tables import audit, meta
 from securewatch.store.tx import Prepared, Tx
 
@@ -41,7 +41,7 @@ class Database:
         self, path: Path, *, io_hook: Callable[[str], None] | None = None, head_path: Path | None = None
     ) -> None:
         self.path = path
-        self.head_path = head_path or path.with_name("audit.head")
+        self.head_path = head_path or path.with_name(HEAD_NAME)
         self.transactions_open = 0
         self._io_hook = io_hook or _ignore
         self._connections = Connections(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from securewatch.core.errors import Refused
 
+HEAD_NAME = "audit.head"
 GENESIS = "0" * 64
 """What stands for the MAC before the first entry."""
 _TRIES_MAX = 100

@@ -1,6 +1,7 @@
 """Facts about the whole installation: which Render and clock it belongs to, and whether everything is paused."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,19 +53,31 @@ async def bind_installation(tx: Tx, *, host: str, owner: str | None, clock_file:
     `owner` may be None while it is not known. Raises Conflict (SW414) where the process differs (design: behaviour,
     state, clock, pause).
     """
-    wanted = {"host": host, "owner": owner, "clock": _CLOCKS[clock_file]}
+    for key, value in (await check_installation(tx, host=host, owner=owner, clock_file=clock_file)).items():
+        await set_meta(tx, key, value)
+
+
+async def check_installation(tx: Tx, *, host: str, owner: str | None, clock_file: bool) -> Mapping[str, str]:
+    """Like `bind_installation`, for who only looks: gives what would be recorded."""
     found = {row[0]: row[1] for row in await tx.rows(_BINDING)}
-    for key, value in wanted.items():
+    missing = {}
+    for key, value in (("host", host), ("owner", owner), ("clock", _CLOCKS[clock_file])):
         if value is None or found.get(key) == value:
             continue
         if key in found:
-            raise Conflict(
-                "SW414",
-                "the state database belongs to another Render or clock",
-                why=f"its {key} is {found[key]}, and this process has {value}",
-                fix="use the settings of that installation, or another SECUREWATCH_DATABASE_URL",
-            )
-        await set_meta(tx, key, value)
+            raise another_installation(key, found[key], value)
+        missing[key] = value
+    return missing
+
+
+def another_installation(key: str, recorded: str, ours: str) -> Conflict:
+    """The error of a process that is not of this installation (SW414)."""
+    return Conflict(
+        "SW414",
+        "the state database belongs to another Render or clock",
+        why=f"its {key} is {recorded}, and this process has {ours}",
+        fix="use the settings of that installation, or another SECUREWATCH_DATABASE_URL",
+    )
 
 
 async def is_paused(tx: Tx) -> bool:

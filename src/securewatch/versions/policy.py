@@ -1,6 +1,6 @@
 """What a customer's policy says of one version: rules, each with its answer and reason. Pure; waits for nothing.
 
-Windows and approvals are gates of the rollout and not here: they ask when and by whom, not which version.
+Windows, freezes and approvals are gates of the rollout and not here: they ask when and by whom, not which version.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,6 @@ def check_version_policy(
         _lifecycle(fleet, wanted),
         _order(wanted, facts.current_version),
         _testing(fleet, customer, facts.demo_verified_at, now),
-        _freeze(fleet, customer, now),
     )
 
 
@@ -147,11 +146,3 @@ def _testing(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None
 def _testing_period(fleet: Fleet, customer: Customer) -> timedelta:
     """Demo customers are where a version is tested: none binds them."""
     return timedelta(0) if customer.policy == "demo" else fleet.gates_of(customer).minimum_testing_period
-
-
-def _freeze(fleet: Fleet, customer: Customer, now: datetime) -> PolicyFinding:
-    freeze = next((one for one in fleet.extra.freezes if one.binds(customer.slug, customer.policy, now)), None)
-    if freeze is None:
-        return PolicyFinding("freeze", True, True, "no freeze holds now")
-    text = f"the freeze {freeze.name!r} holds until {freeze.end.isoformat()}"
-    return PolicyFinding("freeze", False, True, text, "SW401")

@@ -33,8 +33,8 @@ class Office:
     folder: Path
     stack: AsyncExitStack
 
-    async def deps(self, actor: str = "bob", **environ: str) -> Deps:
-        """The parts of a process of that actor; the keywords are further variables."""
+    async def deps(self, actor: str = "bob", **environ: str | None) -> Deps:
+        """The parts of a process of that actor; the keywords are further variables, None for one that is not set."""
         variables = {
             "RENDER_HOST": f"{self.origin}/v1",
             "RENDER_API_KEY": KEY,
@@ -44,7 +44,7 @@ class Office:
             "SECUREWATCH_SECRET_KEY": SECRET_KEY,
             **environ,
         }
-        settings = load_settings({}, self.folder, variables)
+        settings = load_settings({}, self.folder, {name: one for name, one in variables.items() if one is not None})
         return await self.stack.enter_async_context(Deps(settings, clock=RigClock(self.rig)))
 
 

@@ -76,10 +76,19 @@ async def test_two_left_over_placeholders_are_not_one_database(tmp_path: Path) -
     [
         ("postgresql://a:x@db.test/app", "postgresql://b:y@DB.test:5432/app"),
         ("postgresql://a:x@db.test/app?sslmode=require", "postgres://a@db.test/app"),
+        ("postgresql://a:x@dpg-x-a/app", "postgresql://a:x@dpg-x-a.oregon-postgres.render.com/app"),
+        ("postgresql://a:x@dpg-x-a/app", "postgresql://b:y@DPG-x-a.frankfurt-postgres.render.com:5432/other"),
     ],
 )
-def test_user_password_port_by_default_and_options_do_not_make_another_database(one: str, other: str) -> None:
+def test_user_password_port_by_default_options_and_the_way_to_it_do_not_make_another_database(
+    one: str, other: str
+) -> None:
     assert where(one) == where(other)
+
+
+def test_two_database_ids_of_render_are_two_databases() -> None:
+    assert where("postgresql://a:x@dpg-x-a/app") != where("postgresql://a:x@dpg-y-a/app")
+    assert where("postgresql://a:x@db.dpg-x-a.test/app") != where("postgresql://a:x@dpg-x-a/app")
 
 
 @pytest.mark.parametrize("other", ["postgresql://a:x@db.test/other", "postgresql://a:x@db2.test/app", "nonsense", ""])

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.errors import Conflict, ShutGate
-from securewatch.deploy.model import Run, Stage
+from securewatch.deploy.model import Run, RunKind, ServiceKind, Stage
 from securewatch.deps import Deps
-from securewatch.operations.start import start_run
+from securewatch.operations.plan import DeployRequest, Planned
+from securewatch.operations.start import find_under_way, start_run
 from securewatch.store import audit, meta, plans, sealed
 from tests.fakes.rig import BACKEND
 from tests.integration.operations.given import NEW, move, planned, running_office
@@ -138,6 +139,88 @@ async def test_force_is_journalled_as_an_entry_of_its_own_with_its_reason(tmp_pa
         assert run.force
         assert [one.action for one in entries] == ["deploy.requested", "force.used"]
         assert entries[1].detail == {"reason": "hotfix"}
+
+
+@pytest.mark.parametrize("stage", [Stage.QUEUED, Stage.PREFLIGHT])
+async def test_force_opens_the_gates_of_a_run_that_waits_and_is_journalled(tmp_path: Path, stage: Stage) -> None:
+    async with running_office(tmp_path) as office:
+        first = await move(await office.deps("bob"), await started(await office.deps("bob")), stage=stage)
+        deps = await office.deps("ann")
+
+        run = await start_run(deps, await forced(deps, reason="outage 12"))
+
+        async with (await deps.database()).read() as tx:
+            newest = (await audit.entries(tx))[-1]
+        assert run is not None
+        assert (run.id, run.force, run.reason, run.epoch) == (first.id, True, "outage 12", first.epoch + 1)
+        assert (newest.action, newest.actor, newest.run_id) == ("force.used", "ann", first.id)
+        assert newest.detail == {"reason": "outage 12"}
+
+
+async def test_force_on_a_run_that_has_begun_to_write_changes_nothing_and_is_said(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        moved = await move(deps, await started(deps), stage=Stage.DEPLOYING)
+        said: list[str] = []
+
+        run = await start_run(deps, await forced(deps), said.append)
+
+        assert run == moved
+        assert [one for one in said if "--force" in one]
+
+
+async def test_a_time_out_that_an_unfinished_run_does_not_take_up_is_said(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await started(deps)
+        made = await planned(deps)
+        said: list[str] = []
+
+        await start_run(deps, replace(made, request=replace(made.request, timeout_seconds=600.0)), said.append)
+        await start_run(deps, replace(made, request=replace(made.request, timeout_seconds=900.0)), said.append)
+
+        assert len(said) == 1
+        assert "--timeout" in said[0]
+        assert "600 s" in said[0]
+
+
+@pytest.mark.parametrize("stage", [Stage.PREFLIGHT, Stage.DEPLOYING, Stage.ROLLING_BACK])
+async def test_a_deploy_under_way_is_followed_without_a_new_plan(tmp_path: Path, stage: Stage) -> None:
+    async with running_office(tmp_path) as office:
+        moved = await move(await office.deps(), await started(await office.deps()), stage=stage)
+        office.rig.backend.auto_deploy = True
+        said: list[str] = []
+
+        found = await find_under_way(await office.deps("ann"), DeployRequest("acme-corp", "v1.1.0"), said.append)
+
+        assert found == moved
+        assert moved.id in said[0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "request_"),
+    [
+        (Stage.QUEUED, DeployRequest("acme-corp", "v1.1.0")),
+        (Stage.WATCHING, DeployRequest("acme-corp", "v1.1.0")),
+        (Stage.FAILED, DeployRequest("acme-corp", "v1.1.0")),
+        (Stage.DEPLOYING, DeployRequest("acme-corp", "v1.2.0")),
+        (Stage.DEPLOYING, DeployRequest("acme-corp", "v1.1.0", kinds=(ServiceKind.BACKEND,))),
+        (Stage.DEPLOYING, DeployRequest("acme-corp", "v1.1.0", kind=RunKind.ENV)),
+        (Stage.DEPLOYING, DeployRequest("techstart", "v1.1.0")),
+    ],
+    ids=["queued", "watched", "over", "version", "services", "kind", "customer"],
+)
+async def test_everything_else_is_planned_anew(tmp_path: Path, stage: Stage, request_: DeployRequest) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await move(deps, await started(deps), stage=stage)
+
+        assert await find_under_way(deps, request_) is None
+
+
+async def forced(deps: Deps, reason: str = "") -> Planned:
+    made = await planned(deps)
+    return replace(made, request=replace(made.request, force=True, reason=reason))
 
 
 async def test_a_state_that_belongs_to_another_render_is_refused(tmp_path: Path) -> None:

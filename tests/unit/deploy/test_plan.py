@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from securewatch.config.extras import Freeze
 from securewatch.config.fleet import Fleet
 from securewatch.config.load import load_fleet
 from securewatch.deploy.facts import LiveDeploy, ServiceFacts
-from securewatch.deploy.model import Plan, RunKind
+from securewatch.deploy.model import FreezeSpec, Plan, RunKind
 from securewatch.deploy.plan import (
     EnvPlan,
     Planning,
@@ -21,8 +22,9 @@ from securewatch.deploy.plan import (
     plan_env,
     with_fingerprints,
 )
-from tests.factories import BACKEND, COMMIT, FRONTEND, OLD_COMMIT, VERSION
+from tests.factories import BACKEND, COMMIT, FRONTEND, NOW, OLD_COMMIT, VERSION, at
 
+LATER = at(3600)
 EXAMPLE = Path(__file__).resolve().parents[3] / "config"
 KNOWN = {"DEPLOYMENT_VERSION": VERSION, "DEPLOYMENT_PHASE": "demo", "CUSTOMER_SLUG": "acme-corp"}
 TEMPLATES = {
@@ -86,6 +88,11 @@ def make(fleet: Fleet, slug: str = "acme-corp", *, notes: tuple[str, ...] = (), 
     target = Target(**{"kind": RunKind.DEPLOY, "version": VERSION, "commit": COMMIT, **changes})
     planning = Planning(fleet, fleet.find_customer(slug), "tea-1", "v1.0.0", notes)
     return plan_deploy(planning, target, facts=[service], env=env)
+
+
+def frozen(fleet: Fleet, freeze: Freeze) -> Fleet:
+    """The fleet with a freeze."""
+    return replace(fleet, extra=replace(fleet.extra, freezes=(freeze,)))
 
 
 # --- env vars ---------------------------------------------------------------------------------------------------------
@@ -243,10 +250,33 @@ def test_a_demo_customer_is_bound_by_no_gate(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("kind", [RunKind.ROLLBACK, RunKind.ENV])
-def test_rollbacks_and_env_vars_pass_every_gate(fleet: Fleet, kind: RunKind) -> None:
+def test_rollbacks_and_env_vars_pass_window_and_approval(fleet: Fleet, kind: RunKind) -> None:
     gates = make(fleet, "financefirst", kind=kind).customers[0].gates
 
     assert (gates.needs_approval, gates.window) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "concerns"),
+    [
+        (Freeze("all", NOW, LATER), True),
+        (Freeze("policy", NOW, LATER, policies=("standard",)), True),
+        (Freeze("slug", NOW, LATER, customers=("acme-corp",)), True),
+        (Freeze("others", NOW, LATER, policies=("enterprise",), customers=("demo",)), False),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_plan_holds_the_freezes_that_concern_the_customer(fleet: Fleet, freeze: Freeze, concerns: bool) -> None:
+    found = make(frozen(fleet, freeze)).customers[0].gates.freezes
+
+    assert found == ((FreezeSpec(freeze.name, NOW, LATER),) if concerns else ())
+
+
+@pytest.mark.parametrize(("kind", "binds"), [(RunKind.DEPLOY, True), (RunKind.ENV, True), (RunKind.ROLLBACK, False)])
+def test_a_freeze_binds_all_but_rollbacks(fleet: Fleet, kind: RunKind, binds: bool) -> None:
+    gates = make(frozen(fleet, Freeze("all", NOW, LATER)), kind=kind).customers[0].gates
+
+    assert bool(gates.freezes) is binds
 
 
 def test_the_time_out_asked_for_wins_over_the_policys(fleet: Fleet) -> None:

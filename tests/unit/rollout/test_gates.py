@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from securewatch.deploy.model import GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.model import FreezeSpec, GateRules, Run, Stage, WindowSpec
 from securewatch.deploy.view import Gate
 from securewatch.rollout.gates import Grant, gates_of, objection_to, valid_grants, window_of
 from tests.unit.rollout.given import HASH, NOW, SUNDAY_NIGHT, TUESDAY_NOON, customer, grant, run
+
+AUDIT = FreezeSpec("audit", NOW - timedelta(hours=1), NOW + timedelta(days=2))
+CHRISTMAS = FreezeSpec("christmas", datetime(2026, 12, 23, tzinfo=UTC), datetime(2026, 12, 27, tzinfo=UTC))
 
 
 def gate(name: str, grants: Sequence[Grant] = (), *, of: Run | None = None, now: datetime = NOW, **rules: Any) -> Gate:
@@ -30,17 +33,42 @@ def test_a_customer_without_rules_has_no_gate() -> None:
 
 
 def test_each_rule_brings_its_gate() -> None:
+    assert names(freezes=(CHRISTMAS,)) == ["freeze"]
     assert names(window=SUNDAY_NIGHT) == ["window"]
     assert names(needs_approval=True) == ["approval"]
     assert names(window=SUNDAY_NIGHT, needs_approval=True) == ["window", "approval"]
 
 
 def test_force_opens_every_gate() -> None:
-    part = customer(window=SUNDAY_NIGHT, needs_approval=True, approvals_needed=2)
+    part = customer(window=SUNDAY_NIGHT, needs_approval=True, approvals_needed=2, freezes=(AUDIT,))
 
     found = gates_of(part, run(force=True), (), NOW)
 
-    assert [(one.name, one.is_open) for one in found] == [("window", True), ("approval", True)]
+    assert [(one.name, one.is_open) for one in found] == [("freeze", True), ("window", True), ("approval", True)]
+
+
+# --- freezes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_freeze_that_holds_is_shut_until_its_end() -> None:
+    shut = gate("freeze", freezes=(CHRISTMAS, AUDIT))
+
+    assert (shut.is_open, shut.code, shut.until, shut.person) == (False, "SW401", AUDIT.end, "")
+    assert "'audit'" in shut.reason
+
+
+@pytest.mark.parametrize("now", [AUDIT.start - timedelta(seconds=1), AUDIT.end])
+def test_before_its_start_and_from_its_end_on_a_freeze_is_open(now: datetime) -> None:
+    assert gate("freeze", freezes=(AUDIT,), now=now).is_open
+
+
+def test_of_two_freezes_at_once_the_one_that_ends_last_is_named() -> None:
+    longer = FreezeSpec("move", NOW, AUDIT.end + timedelta(days=1))
+
+    shut = gate("freeze", freezes=(longer, AUDIT))
+
+    assert shut.until == longer.end
+    assert "'move'" in shut.reason
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------

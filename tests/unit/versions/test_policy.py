@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from securewatch.config.extras import Freeze
 from securewatch.config.fleet import Fleet
 from securewatch.config.load import load_fleet
 from securewatch.config.policy import DeploymentSource, Lifecycle
@@ -158,20 +157,3 @@ def test_a_held_customer_is_refused_hard(fleet: Fleet) -> None:
 
     assert (finding.soft, finding.code) == (False, "SW404")
     assert "the files disagree" in finding.message
-
-
-@pytest.mark.parametrize(
-    ("freeze", "binds"),
-    [
-        (Freeze("all", NOW, NOW + timedelta(1)), True),
-        (Freeze("over", NOW - timedelta(1), NOW), False),
-        (Freeze("to come", NOW + timedelta(1), NOW + timedelta(2)), False),
-        (Freeze("others", NOW, NOW + timedelta(1), policies=("enterprise",)), False),
-        (Freeze("policy", NOW, NOW + timedelta(1), policies=("standard",)), True),
-        (Freeze("slug", NOW, NOW + timedelta(1), customers=("acme-corp",)), True),
-    ],
-)
-def test_a_freeze_binds_whom_it_names_while_it_holds(fleet: Fleet, freeze: Freeze, binds: bool) -> None:
-    changed = replace(fleet, extra=replace(fleet.extra, freezes=(freeze,)))
-
-    assert ("freeze" in broken(changed, "acme-corp")) is binds
