@@ -179,6 +179,17 @@ def test_update_env_vars_writes_the_version_and_deploys_nothing(place: Place) ->
     assert "nothing to write" in again.out
 
 
+def test_full_restoration_puts_env_vars_right_where_the_version_never_left(place: Place) -> None:
+    script(place, "update-env-vars", "--version", "v1.1.0", "--customer", "acme-corp").ended(0)
+    before = len(place.platform.writes())
+
+    ran = script(place, "deploy-customer", "--version", "v1.0.0", "--customer", "acme-corp", "--force").ended(0)
+
+    assert live_tags(place) == ("v1.0.0", "v1.0.0")
+    assert "the version runs already" in ran.out
+    assert [line.split()[0] for line in place.platform.writes()[before:]] == ["PUT", "PUT"]
+
+
 def test_update_env_vars_all_writes_what_drifted_too(place: Place) -> None:
     place.platform.admin("PUT", f"/services/{BACKEND}/env-vars/NODE_ENV", {"value": "staging"})
     words = ("update-env-vars", "--version", "v1.0.0", "--customer", "acme-corp")

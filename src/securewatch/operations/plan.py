@@ -5,7 +5,7 @@ Reads only; nothing is written anywhere (see `start.py` for what is).
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from securewatch.config.fleet import Customer
 from securewatch.core.errors import ConfigError, Conflict, NotFound, Refused, SecurewatchError
@@ -32,6 +32,7 @@ from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_policy
 
 TESTING = "SW416"
+CONFIGURED = "the version runs already, and its env vars do not say so: they are written, and nothing is deployed"
 BOTH = (ServiceKind.BACKEND, ServiceKind.FRONTEND)
 
 
@@ -103,13 +104,19 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         timeout_seconds=request.timeout_seconds,
     )
     plan = plan_deploy(planning, target, facts=facts, env=env)
+    is_there = await _is_there(deps, plan, facts)
+    if is_there and plan.kind is RunKind.DEPLOY and any(one.env_changes for one in plan.customers[0].services):
+        request, is_there = replace(request, kind=RunKind.ENV), False
+        plan = plan_deploy(
+            replace(planning, notes=(CONFIGURED,)), replace(target, kind=RunKind.ENV), facts=facts, env=env
+        )
     checks += _check_freeze(deps, plan, request)
     return Planned(
         request=request,
         customer=customer,
         plan=plan,
         checks=tuple(checks),
-        is_there=await _is_there(deps, plan, facts),
+        is_there=is_there,
         from_version=from_version,
         values={one.service_id: env[one.kind].values for one in facts},
         database_prints=prints,

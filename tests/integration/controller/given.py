@@ -15,18 +15,19 @@ from localrender.faults import ConnectionDropped
 from localrender.model import Deploy
 from securewatch.controller.controller import Controller, Parts
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
+from securewatch.controller.load import ROLLBACK
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
-from securewatch.deploy.model import DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind
+from securewatch.deploy.model import DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind, Stage
 from securewatch.deploy.plan import hash_of
 from securewatch.deploy.view import Effect, NewEffect
 from securewatch.health.probe import DatabaseAnswer, DatabaseState, Prober, ProbeTarget, VersionAnswer, VersionState
 from securewatch.health.verdict import Sample
 from securewatch.render.budget import RateBudget
 from securewatch.render.client import ClientOptions, RenderClient
-from securewatch.store import audit, effects, meta, plans, runs, sealed
+from securewatch.store import audit, effects, inbox, meta, plans, runs, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
 from securewatch.versions.git import Tag, VendorRepository
@@ -233,6 +234,20 @@ class Engine:
         """The actions in the audit log, in order."""
         async with self.database.read() as tx:
             return [one.action for one in await audit.entries(tx)]
+
+
+def ended(run: Run) -> bool:
+    return run.stage.is_terminal
+
+
+def reached(stage: Stage) -> Any:
+    return lambda run: run.stage is stage or run.stage.is_terminal
+
+
+async def ask_back(engine: Engine, run_id: str = "acme-corp-1") -> None:
+    async with engine.database.write("ask") as tx:
+        payload = {"reason": "customer-request", "run_id": run_id}
+        await inbox.put(tx, inbox.Request(engine.clock.now(), "ann", ROLLBACK, "acme-corp", payload))
 
 
 @asynccontextmanager

@@ -300,32 +300,6 @@ def test_a_request_to_take_back_what_never_went_live_ends_as_rolled_back() -> No
     assert decide(view, NOW).run.stage is Stage.ROLLED_BACK
 
 
-def test_a_request_asks_render_what_is_live_also_where_ours_never_was() -> None:
-    progress = (make_progress(status="canceled"), make_progress(FRONTEND))
-    view = going_back(*RESTORED, progress=progress, went_live=False, trigger="customer request", code="")
-
-    assert [one.kind for one in decide(view, NOW).looks] == [LookKind.WAY_BACK]
-
-
-def test_env_vars_go_back_and_a_person_is_called_after_somebody_elses_deploy() -> None:
-    progress = (make_progress(status="canceled"),)
-    begun = going_back(progress=progress, went_live=False, code="SW506")
-    restored = going_back(*RESTORED, progress=progress, went_live=False, code="SW506")
-
-    assert wanted(decide(begun, NOW)) == ["restore:frontend:VERSION_TAG"]
-    assert (decide(restored, NOW).run.stage, decide(restored, NOW).run.code) == (Stage.HELD, "SW506")
-
-
-def test_a_rollback_that_was_made_twice_is_held() -> None:
-    progress = (make_live(), make_live(FRONTEND, way_back="render", back_deploy_id="dep-back-frontend"))
-    poll = make_poll(FRONTEND, deploy_id="dep-back-frontend", doubles=["dep-twin"])
-
-    found = decide(going_back(rollback_of(FRONTEND), progress=progress, seen=[poll]), NOW).run
-
-    assert (found.stage, found.code) == (Stage.HELD, "SW601")
-    assert "dep-twin" in found.detail
-
-
 def test_what_went_back_is_checked_again() -> None:
     done = going_back(
         rollback_of(),
@@ -351,55 +325,30 @@ def test_a_rollback_of_its_own_restores_the_keys_that_earlier_runs_wrote() -> No
     assert wanted(decide(view, NOW)) == ["restore:frontend:VERSION_TAG"]
 
 
-# --- env vars ---------------------------------------------------------------------------------------------------------
+def test_a_request_asks_render_what_is_live_also_where_ours_never_was() -> None:
+    progress = (make_progress(status="canceled"), make_progress(FRONTEND))
+    view = going_back(*RESTORED, progress=progress, went_live=False, trigger="customer request", code="")
+
+    assert [one.kind for one in decide(view, NOW).looks] == [LookKind.WAY_BACK]
 
 
-def unwinding(*effects: Effect, **run: Any) -> View:
-    return make_view(Stage.UNWINDING, run=run, effects=effects)
+def test_env_vars_go_back_and_a_person_is_called_after_somebody_elses_deploy() -> None:
+    progress = (make_progress(status="canceled"),)
+    begun = going_back(progress=progress, went_live=False, code="SW506")
+    restored = going_back(*RESTORED, progress=progress, went_live=False, code="SW506")
+
+    assert wanted(decide(begun, NOW)) == ["restore:frontend:VERSION_TAG"]
+    assert (decide(restored, NOW).run.stage, decide(restored, NOW).run.code) == (Stage.HELD, "SW506")
 
 
-def test_only_the_keys_that_were_written_are_restored() -> None:
-    only_backend = unwinding(make_env_effect("env"))
+def test_a_rollback_that_was_made_twice_is_held() -> None:
+    progress = (make_live(), make_live(FRONTEND, way_back="render", back_deploy_id="dep-back-frontend"))
+    poll = make_poll(FRONTEND, deploy_id="dep-back-frontend", doubles=["dep-twin"])
 
-    assert wanted(decide(only_backend, NOW)) == ["restore:backend:VERSION_TAG"]
+    found = decide(going_back(rollback_of(FRONTEND), progress=progress, seen=[poll]), NOW).run
 
-
-def test_a_key_whose_writing_is_in_doubt_is_found_out_first() -> None:
-    found = decide(unwinding(make_env_effect("env", state=EffectState.IN_DOUBT)), NOW)
-
-    assert (found.effects, found.run.stage) == ((), Stage.UNWINDING)
-
-
-def test_a_key_that_was_refused_needs_no_restoring() -> None:
-    view = unwinding(make_env_effect("env", state=EffectState.FAILED), code="SW306")
-
-    assert decide(view, NOW).run.stage is Stage.FAILED
-
-
-def test_after_unwinding_for_a_gate_the_run_waits_again_as_a_further_attempt() -> None:
-    found = decide(unwinding(*WRITTEN, *RESTORED), NOW).run
-
-    assert (found.stage, found.attempt) == (Stage.QUEUED, 2)
-
-
-def test_after_unwinding_for_an_error_the_run_has_failed() -> None:
-    found = decide(unwinding(*WRITTEN, *RESTORED, code="SW306", detail="too long"), NOW).run
-
-    assert (found.stage, found.code, found.detail) == (Stage.FAILED, "SW306", "too long")
-
-
-def test_a_deploy_sent_just_before_the_gate_shut_is_followed_and_its_env_vars_stay() -> None:
-    found = decide(unwinding(*WRITTEN, make_deploy(state=EffectState.SENT, result={})), NOW)
-
-    assert (found.run.stage, found.effects) == (Stage.DEPLOYING, ())
-
-
-def test_a_key_that_cannot_be_restored_holds_for_a_person() -> None:
-    failed = make_env_effect("restore", FRONTEND, state=EffectState.FAILED, reason="HTTP 400")
-
-    found = decide(unwinding(*WRITTEN, failed), NOW).run
-
-    assert (found.stage, found.code) == (Stage.HELD, "SW604")
+    assert (found.stage, found.code) == (Stage.HELD, "SW601")
+    assert "dep-twin" in found.detail
 
 
 def test_keys_that_were_left_are_told_to_the_operator() -> None:
