@@ -90,7 +90,8 @@ async def _send_blindly(effect: Effect, tools: Tools, _sending: effects.Sending)
         return lambda: None
 
     sending = unguarded if effect.state.was_sent else _sending
-    return await effects.ensure_deploy(replace(effect, state=EffectState.INTENT), tools, sending)
+    blinded = replace(effect, state=EffectState.INTENT, before={}, args={**effect.args, "live": None})
+    return await effects.ensure_deploy(blinded, tools, sending)
 
 
 def _child(command: dict[str, Any], report: int) -> int:
