@@ -53,16 +53,20 @@ def find_targets(found: Sequence[Run], facts: Sequence[ServiceFacts]) -> tuple[B
 
 
 def is_back(found: Sequence[Run], fact: ServiceFacts, source: Run | None = None) -> bool:
-    """Whether what is live is what our way back made, or the deploy recorded before `source`, or one of its commit."""
+    """Whether what is live is what our way back made, or the deploy recorded before `source`, or one of its commit.
+
+    Without a source nothing of ours ever went live: then it is the deploy that was recorded last.
+    """
     if fact.live is None:
         return False
     if any(one.back_deploy_id == fact.live.id for run in found for one in run.progress):
         return True
-    good = source.good_of(fact.kind) if source is not None else None
-    if source is None or good is None:
-        return False
+    if source is None:
+        recorded = next((good for run in found if (good := run.good_of(fact.kind)) is not None), None)
+        return recorded is not None and is_at(fact, recorded)
+    good = source.good_of(fact.kind)
     is_ours = fact.live.id == source.of(fact.kind).deploy_id
-    return is_at(fact, good) and not is_ours
+    return good is not None and is_at(fact, good) and not is_ours
 
 
 def is_at(fact: ServiceFacts, good: GoodDeploy) -> bool:
