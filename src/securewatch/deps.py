@@ -1,7 +1,7 @@
 """The composition root: settings in, everything that a verb may need out, each opened when first asked for."""
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from securewatch.config.load import load_fleet
 from securewatch.config.settings import Settings
 from securewatch.core.clock import Clock, FileClock, RealClock
-from securewatch.core.errors import ConfigError, SignInNeeded
+from securewatch.core.errors import ConfigError, SecurewatchError, SignInNeeded
 from securewatch.store.box import SecretBox, load_or_create_box
 from securewatch.store.locks import ControllerLock
 
@@ -121,7 +121,22 @@ class Deps:
                 options=ClientOptions(timeout_seconds=self.settings.http_timeout_seconds, io_hook=self._io_hook),
             )
             self._client = await self._open.enter_async_context(client)
+            await self.share_rates()
         return self._client
+
+    async def share_rates(self) -> None:
+        """Leave others what this process spent of the rate windows and take in what they spent, where there is a state.
+
+        What cannot be shared stops nobody: Render's own answers correct the budget.
+        """
+        from securewatch.store import rates
+
+        with suppress(SecurewatchError):
+            database = await self.existing_database()
+            if database is not None:
+                async with database.write("rates") as tx:
+                    await rates.save_spent(tx, self.budget.snapshot())
+                    self.budget.restore(await rates.load_spent(tx))
 
     def box(self, *, create: bool = False) -> SecretBox:
         """The encryption. Without `create` nothing is made: where there is no key yet, it can look but not store."""
@@ -161,7 +176,12 @@ class Deps:
 
     async def close(self) -> None:
         """Close what was opened."""
-        await self._open.aclose()
+        try:
+            if self._client is not None:
+                await self.share_rates()
+        finally:
+            self._client = None
+            await self._open.aclose()
 
 
 def _clock_of(settings: Settings) -> Clock:

@@ -1,4 +1,6 @@
-"""Builds the controller out of a process's parts, and keeps what was spent in the rate windows."""
+"""Builds the controller out of a process's parts, and shares what is spent in the rate windows while it runs."""
+
+from collections.abc import Awaitable, Callable
 
 from securewatch.controller.controller import Controller, Parts
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
@@ -7,13 +9,15 @@ from securewatch.controller.vault import StoredVault
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
-from securewatch.store import rates
+
+IsDone = Callable[[], Awaitable[bool]]
+SHARE_SECONDS = 5.0
+"""Real seconds between two moments at which a controller shares the rate windows."""
 
 
 async def make_controller(deps: Deps, owner_id: str, *, only_run: str | None = None) -> Controller:
     """A controller of this process; it may tick only under the controller lock."""
     database, box, client = await deps.database(), deps.box(create=True), await deps.client()
-    await load_rates(deps)
     tools = Tools(client, StoredVault(database, box, clock=deps.clock), owner_id)
     patience = Patience(
         grace_seconds=deps.settings.grace_seconds,
@@ -37,17 +41,15 @@ async def make_controller(deps: Deps, owner_id: str, *, only_run: str | None = N
     )
 
 
-async def load_rates(deps: Deps) -> None:
-    """Begin with what other processes have spent of the current rate windows."""
-    database = await deps.existing_database()
-    if database is not None:
-        async with database.read() as tx:
-            deps.budget.restore(await rates.load_spent(tx))
+def sharing_rates(deps: Deps, is_done: IsDone) -> IsDone:
+    """`is_done` for a controller's loop that shares the rate windows with other processes while it runs."""
+    shared_at = deps.clock.monotonic()
 
+    async def share_and_ask() -> bool:
+        nonlocal shared_at
+        if deps.clock.monotonic() - shared_at >= SHARE_SECONDS:
+            shared_at = deps.clock.monotonic()
+            await deps.share_rates()
+        return await is_done()
 
-async def save_rates(deps: Deps) -> None:
-    """Leave what this process has spent to the next one."""
-    database = await deps.existing_database()
-    if database is not None:
-        async with database.write("rates") as tx:
-            await rates.save_spent(tx, deps.budget.snapshot())
+    return share_and_ask

@@ -8,7 +8,7 @@ from securewatch.controller.controller import Controller
 from securewatch.core.errors import ExitCode, SecurewatchError, SignInNeeded
 from securewatch.deploy.model import Run, Stage
 from securewatch.deps import Deps
-from securewatch.operations.engine import make_controller, save_rates
+from securewatch.operations.engine import make_controller, sharing_rates
 from securewatch.operations.explain import load_status
 from securewatch.operations.status import CustomerStatus
 from securewatch.store.head import Head, read_head
@@ -77,10 +77,7 @@ async def _carry_on(deps: Deps, run: Run, options: FollowOptions, watcher: Watch
         watcher(status, controller.troubles.get(run.id))
         return _code(controller, status, options) is not None
 
-    try:
-        await controller.run(is_done)
-    finally:
-        await save_rates(deps)
+    await controller.run(sharing_rates(deps, is_done))
     status = seen[0]
     code = _code(controller, status, options)
     stops = status.run.stage is Stage.WATCHING

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from securewatch.deps import Deps
-from securewatch.operations.engine import make_controller, save_rates
+from securewatch.operations.engine import make_controller, sharing_rates
 from securewatch.operations.follow import RETRY_LOCK_SECONDS, pause_real_seconds
 from securewatch.operations.owner import find_owner
 from securewatch.operations.start import bind
@@ -29,9 +29,8 @@ async def serve(deps: Deps, tell: Tell) -> None:
     try:
         tell(f"the controller runs (pid lock {lock.path}); Ctrl-C ends it, the work resumes with the next one")
         controller = await make_controller(deps, owner_id)
-        await controller.run(_never)
+        await controller.run(sharing_rates(deps, _never))
     finally:
-        await save_rates(deps)
         lock.release()
 
 

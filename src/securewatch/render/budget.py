@@ -190,6 +190,7 @@ class RateBudget:
                 continue
             if own is not None and own.start == kept.start:
                 kept.spent = max(own.spent, kept.spent)
+                kept.blocked_until = max((own.blocked_until, kept.blocked_until), key=lambda one: one or kept.start)
             self._buckets[name] = kept
 
     def _bucket(self, group: Group) -> _Bucket:

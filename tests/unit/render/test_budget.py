@@ -254,6 +254,18 @@ async def test_a_ban_is_kept_between_processes() -> None:
     assert clock.now() == START + timedelta(seconds=30)
 
 
+async def test_restoring_never_lifts_our_own_ban() -> None:
+    clock = ManualClock()
+    other, own = budget_at(clock), budget_at(clock)
+    await spend(other, SMALL, 1)
+    own.refused(SMALL, retry_after=30, reset=None)
+
+    own.restore(other.snapshot())
+    await own.acquire(SMALL, priority=Priority.ROLLBACK)
+
+    assert clock.now() == START + timedelta(seconds=30)
+
+
 @pytest.mark.parametrize("row", [{}, {"spent": 3}, {"window_start": float("nan"), "spent": 1, "limit": 1}])
 async def test_rows_that_are_not_whole_are_ignored(row: dict[str, float | int]) -> None:
     budget = budget_at(ManualClock())
