@@ -167,19 +167,16 @@ def serve(context: typer.Context) -> None:
     securewatch serve
     """
     import asyncio
-    import signal
 
     from securewatch.deps import Deps
     from securewatch.operations.serve import serve as run_controller
 
     async def work(deps: Deps) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
             await run_controller(deps, say)
         except asyncio.CancelledError:
-            say("the controller ended; the work resumes with the next one")
+            if deps.lock.holder() is None:
+                say("the controller ended; the work resumes with the next one")
 
     session_of(context).run(work)
 
