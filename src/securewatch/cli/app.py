@@ -67,7 +67,7 @@ for _name, _group in GROUPS:
 def program(
     context: typer.Context,
     api_key: Annotated[str | None, typer.Option("--api-key", help="Render API key; RENDER_API_KEY is safer.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="The configuration folder.")] = None,
+    config: Annotated[str | None, typer.Option("--config", metavar="DIR", help="The configuration folder.")] = None,
     format_: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
     yes: Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the program's version.")] = False,
@@ -86,7 +86,9 @@ def program(
         raise UsageError(
             "SW201", f"--output cannot be {format_!r}", why="it is none of the accepted values", fix="give text or json"
         )
-    context.obj = session = Session(api_key, config, format_ == "json", yes)
+    if config == "":
+        raise UsageError("SW201", "--config cannot be ''", why="it is no folder", fix="name one, or leave it out")
+    context.obj = session = Session(api_key, Path(config) if config else None, format_ == "json", yes)
     if api_key is not None:
         say("warning: a key on the command line shows in `ps`; RENDER_API_KEY does not")
     if show_version:

@@ -162,18 +162,19 @@ def _set_pause(context: typer.Context, is_all: bool, *, paused: bool, reason: st
 
 
 def serve(context: typer.Context) -> None:
-    """Run the controller until it is told to stop. It moves every customer and keeps every watch.
+    """Run the controller until it is told to stop. It moves every customer, keeps every watch and says what changes.
 
     securewatch serve
     """
     import asyncio
 
+    from securewatch.cli.live import FleetLines
     from securewatch.deps import Deps
     from securewatch.operations.serve import serve as run_controller
 
     async def work(deps: Deps) -> None:
         try:
-            await run_controller(deps, say)
+            await run_controller(deps, say, FleetLines(deps.clock))
         except asyncio.CancelledError:
             if deps.lock.holder() is None:
                 say("the controller ended; the work resumes with the next one")
@@ -195,7 +196,8 @@ def doctor(context: typer.Context) -> None:
         print_json(findings)
     else:
         for one in findings:
-            print(f"{'✔' if one.is_ok else '✖'} {one.name:<14} {one.detail}")
+            mark = "✖" if not one.is_ok else "!" if one.is_warning else "✔"
+            print(f"{mark} {one.name:<14} {one.detail}")
     raise typer.Exit(next((int(one.exit_code) for one in findings if not one.is_ok), 0))
 
 

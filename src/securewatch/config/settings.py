@@ -38,6 +38,7 @@ VARIABLES = {
 }
 """Each setting and its environment variable; a flag has the setting's own name."""
 
+PREFIX = "SECUREWATCH_"
 STATE_FOLDER = ".securewatch"
 HTTP_TIMEOUT_SECONDS = 10.0
 GRACE_SECONDS = 300.0
@@ -73,6 +74,8 @@ class Settings:
     grace_seconds: float
     origins: Mapping[str, str]
     secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    unknown: tuple[str, ...] = ()
+    """Variables that look like ours and are none: mistyped, most likely."""
 
     def customer_secret(self, slug: str, key: str) -> str | None:
         """The value of `SECUREWATCH_SECRET_<SLUG>_<KEY>`, or None where it is absent or blank.
@@ -91,10 +94,11 @@ class Settings:
 def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from the flags (by the settings' names; None: not given), the environment, `.env` and the defaults.
 
-    `environ` is by default the process's. `.env` is read in the project folder, the parent of the configuration folder,
-    else in `cwd`, and never overrides the environment. Raises ConfigError: SW101 for a configuration folder that was
-    named and is not there, SW109 for an unusable value (never shown where it may be secret), SW108 for a clock file
-    beside a Render that is not on this machine.
+    `environ` is by default the process's. `.env` is read beside the configuration folder that was named, else in the
+    project folder that `cwd` lies in, else in `cwd`; it never overrides the environment.
+
+    Raises ConfigError: SW101 for a configuration folder that was named and is not there, SW109 for an unusable value
+    (never shown where it may be secret), SW108 for a clock file beside a Render that is not on this machine.
     """
     values = _Values(flags, cwd, os.environ if environ is None else environ)
     render_host, host_origin = _host(values)
@@ -122,6 +126,7 @@ def load_settings(flags: Mapping[str, object], cwd: Path, environ: Mapping[str, 
             "state_dir": values.origin("database_url"),
         },
         secrets=values.secrets(),
+        unknown=values.unknown(),
     )
 
 
@@ -150,8 +155,9 @@ class _Values:
     def __init__(self, flags: Mapping[str, object], cwd: Path, environ: Mapping[str, str]) -> None:
         self._flags = {name: str(value) for name, value in flags.items() if value is not None}
         self._environ, self._cwd, self._dotenv = environ, cwd, dict[str, str]()
-        found = self._named_config_dir() or find_config_dir_above(cwd)
-        self._dotenv_folder = found.parent if found else cwd.absolute()
+        named, above = self._named_config_dir(), find_config_dir_above(cwd)
+        found = named or above
+        self._dotenv_folder = _dotenv_folder(*(one.parent for one in (named, above) if one), cwd.absolute())
         self._dotenv = _read_dotenv(self._dotenv_folder / ".env")
         self.config_dir = self._named_config_dir() or found or cwd.absolute() / CONFIG_FOLDER
         self.state_dir = self.config_dir.parent / STATE_FOLDER
@@ -203,9 +209,19 @@ class _Values:
             if name.startswith(SECRET_PREFIX) and name not in ours
         }
 
+    def unknown(self) -> tuple[str, ...]:
+        """The variables with our prefix that no setting reads."""
+        names = {one for one in (*self._dotenv, *self._environ) if one.startswith(PREFIX)}
+        return tuple(sorted(names.difference(VARIABLES.values(), self.secrets())))
+
     def _named_config_dir(self) -> Path | None:
         named = self.path("config_dir") if self.origin("config_dir") != "default" else None
         return None if named is None else find_config_dir(self._cwd, named)
+
+
+def _dotenv_folder(*folders: Path) -> Path:
+    """The first of the folders with a `.env`, else the first of all."""
+    return next((one for one in folders if (one / ".env").is_file()), folders[0])
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
