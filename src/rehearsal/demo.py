@@ -18,7 +18,8 @@ from localrender.serve import Running, Wanted, running
 from securewatch.cli.failures import as_text
 from securewatch.cli.flow import How, run_plan
 from securewatch.cli.session import Session
-from securewatch.cli.show import show_table, status_text
+from securewatch.cli.show import status_text
+from securewatch.cli.tables import show_table
 from securewatch.cli.words import show_duration
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import ExitCode, SecurewatchError

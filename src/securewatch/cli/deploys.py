@@ -143,7 +143,8 @@ def list_deployments(
     securewatch list-deployments --customer acme-corp
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import instant_or_dash, show_table
+    from securewatch.cli.show import instant_or_dash
+    from securewatch.cli.tables import show_table
     from securewatch.operations.history import list_deployments as fetch
 
     session, kinds = session_of(context), parse_kinds(service_type)
@@ -167,6 +168,8 @@ def list_deployments(
             )
             for row in rows
         ),
+        spare=("finished", "trigger", "commit", "run"),
+        times=("created", "finished"),
     )
 
 

@@ -45,7 +45,7 @@ def config_show(context: typer.Context) -> None:
     securewatch config show
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import show_table
+    from securewatch.cli.tables import show_table
     from securewatch.operations.configuration import show_config
 
     session = session_of(context)
@@ -53,7 +53,7 @@ def config_show(context: typer.Context) -> None:
     if session.is_json:
         print_json([{"name": name, "value": value, "origin": origin} for name, value, origin in rows])
     else:
-        show_table(("name", "value", "origin"), rows)
+        show_table(("name", "value", "origin"), rows, prose=("name", "value", "origin"))
 
 
 @config.command("schema")
@@ -80,8 +80,8 @@ def audit_list(
     securewatch audit list --customer acme-corp
     """
     from securewatch.cli.data import plain, print_json
-    from securewatch.cli.show import show_table
-    from securewatch.cli.words import show_instant
+    from securewatch.cli.tables import show_table
+    from securewatch.cli.words import show_facts, show_instant
     from securewatch.operations.audits import list_entries
 
     session = session_of(context)
@@ -90,7 +90,7 @@ def audit_list(
         print_json(entries)
         return
     show_table(
-        ("no", "at", "actor", "action", "run", "detail", "Render request"),
+        ("no", "at", "actor", "action", "run", "Render request", "detail"),
         (
             (
                 str(one.seq),
@@ -98,11 +98,14 @@ def audit_list(
                 one.actor,
                 one.action,
                 one.run_id or "",
-                _brief(plain(dict(one.detail))),
                 one.request_id or "",
+                show_facts(plain(dict(one.detail))),
             )
             for one in entries
         ),
+        prose=("detail",),
+        spare=("Render request", "actor"),
+        times=("at",),
     )
 
 
@@ -211,11 +214,3 @@ def check_key(session: Session) -> None:
         print_json({"accepted": True, "owner": owner_id})
     else:
         print(f"Render accepts the key; it reaches {owner_id}")
-
-
-def _brief(detail: dict[str, object]) -> str:
-    changes = detail.get("changes")
-    shown = changes if isinstance(changes, dict) else detail
-    words = [f"{key}={value}" for key, value in shown.items() if value not in ("", None, [], {}) and key != "since"]
-    text = " ".join(words)
-    return text if len(text) <= 200 else text[:199] + "…"

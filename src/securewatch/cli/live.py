@@ -10,7 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from securewatch.cli.show import make_console, status_text, waiting_line
+from securewatch.cli.show import status_text, waiting_line
+from securewatch.cli.tables import make_console
 from securewatch.cli.words import show_duration, show_status
 from securewatch.core.clock import Clock
 from securewatch.core.errors import SecurewatchError

@@ -26,7 +26,7 @@ async def list_entries(deps: Deps, *, slug: str | None, run_id: str | None, limi
             found = await audit.entries(tx, slug=slug, run_id=run_id, limit=limit)
     if run_id is not None and not found:
         why = f"no entry names it{f' for {slug}' if slug else ''}"
-        raise NotFound("SW206", f"there is no run {run_id}", why=why, fix="securewatch audit list shows the runs")
+        raise NotFound("SW206", f"there is no run {run_id}", why=why, fix="securewatch audit list")
     return found
 
 
