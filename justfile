@@ -49,8 +49,9 @@ docs *args:
     python tools/make_reference.py "$@"
 
 # a whole release against the local platform, on this machine alone
+[no-exit-message]
 demo *args:
-    python -m rehearsal.demo "$@"
+    @exec python -m rehearsal.demo "$@"
 
 # how long --help takes, in milliseconds and compared with an empty Python: ./dev bench [N]
 bench *args:

@@ -18,6 +18,7 @@ from localrender.vendor import GitFailed
 
 FAST_RATE = 60.0
 PORT_MAX = 65_535
+CANNOT_START = (SeedUnreadable, ClockFileUnreadable, DatabaseFailed, GitFailed, BuildFailed, StartFailed, OSError)
 _EXAMPLES = """examples:
   localrender up                                   real time, the customers of ./config or five of its own
   localrender up --fast --write-env .env           a minute a second; the product reads .env
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = wanted_of(flags, read_settings())
     try:
         asyncio.run(serve(wanted, lambda running: _announce(running, flags.write_env)))
-    except (SeedUnreadable, ClockFileUnreadable, DatabaseFailed, GitFailed, BuildFailed, StartFailed, OSError) as error:
+    except CANNOT_START as error:
         sys.stderr.write(f"localrender: {error}\n")
         return 1
     return 0

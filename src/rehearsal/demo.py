@@ -4,18 +4,22 @@ Everything is real but the clock: the program's own commands, HTTP, git, process
 each step ended as it must.
 """
 
+import argparse
 import asyncio
+import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from localrender.cli import CANNOT_START
 from localrender.serve import Running, Wanted, running
 from securewatch.cli.failures import as_text
 from securewatch.cli.flow import How, run_plan
 from securewatch.cli.session import Session
-from securewatch.cli.show import show_table, status_text
+from securewatch.cli.show import status_text
+from securewatch.cli.tables import show_table
 from securewatch.cli.words import show_duration
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import ExitCode, SecurewatchError
@@ -64,22 +68,29 @@ class Stage(NamedTuple):
         return Deps(load_settings({}, self.folder, environ))
 
 
-def main() -> int:
-    """Play the demo; 0 where everything ended as it must."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play the demo; 0 where everything ended as it must, 130 after Ctrl-C or SIGTERM, which end every process too."""
+    about = "Five customers of a platform on this machine get a good version; one gets a bad one and is taken back."
+    argparse.ArgumentParser(prog="./dev demo", description=about).parse_args(arguments)
     try:
         asyncio.run(_play())
-    except Unexpected as error:
+    except (Unexpected, *CANNOT_START) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except SecurewatchError as error:
         print(as_text(error), file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("interrupted: every process is ended, every file removed", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
     return 0
 
 
 async def _play() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    print(f"robin, a release engineer, brings {GOOD} to each customer; dana is the second person who approves.")
     _say("starting a Render-compatible platform: five customers, real processes, a database for each")
     with tempfile.TemporaryDirectory(prefix="securewatch-demo-") as folder:
         async with running(Wanted(rate=RATE, config_folder=PROJECT / "config")) as platform:
@@ -111,6 +122,8 @@ async def _deploy(stage: Stage, slug: str, version: str, wanted: ExitCode, *, wa
     how = How(is_sure=True, following=FollowOptions(waits_at_gates=waits))
     async with stage.deps("robin") as deps:
         code = await run_plan(deps, session, DeployRequest(slug, version), how)
+    if code is ExitCode.INTERRUPTED:
+        raise asyncio.CancelledError
     if code is not wanted:
         raise Unexpected(f"{version} for {slug} ended with exit code {int(code)}, not {int(wanted)}")
 

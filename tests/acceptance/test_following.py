@@ -105,6 +105,8 @@ def test_detached_work_is_finished_by_serve_and_watched_to_its_end(place: Place)
     assert before == []
     assert served.code == 0
     assert "the controller ended" in served.err
+    assert "  acme-corp  backend    building  dep-" in served.out
+    assert "  acme-corp  ✔ live  deploy v1.1.0\n" in served.out
     assert "Traceback" not in served.err
     assert_deployed_once(place)
 

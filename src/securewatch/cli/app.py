@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import customers, deploys, installation, versions
+from securewatch.cli import customers, deploys, installation, output, versions
 from securewatch.cli.argv import hoist
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
@@ -67,8 +67,8 @@ for _name, _group in GROUPS:
 def program(
     context: typer.Context,
     api_key: Annotated[str | None, typer.Option("--api-key", help="Render API key; RENDER_API_KEY is safer.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="The configuration folder.")] = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    config: Annotated[str | None, typer.Option("--config", metavar="DIR", help="The configuration folder.")] = None,
+    format_: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
     yes: Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the program's version.")] = False,
 ) -> None:
@@ -82,11 +82,13 @@ def program(
 
     --api-key, --config, -o and --yes may stand anywhere on the line.
     """
-    if output not in ("text", "json"):
+    if format_ not in ("text", "json"):
         raise UsageError(
-            "SW201", f"--output cannot be {output!r}", why="it is none of the accepted values", fix="give text or json"
+            "SW201", f"--output cannot be {format_!r}", why="it is none of the accepted values", fix="give text or json"
         )
-    context.obj = session = Session(api_key, config, output == "json", yes)
+    if config == "":
+        raise UsageError("SW201", "--config cannot be ''", why="it is no folder", fix="name one, or leave it out")
+    context.obj = session = Session(api_key, Path(config) if config else None, format_ == "json", yes)
     if api_key is not None:
         say("warning: a key on the command line shows in `ps`; RENDER_API_KEY does not")
     if show_version:
@@ -129,27 +131,29 @@ def help_(
 def main(arguments: Sequence[str] | None = None, program: Callable[..., int | None] = app) -> int:
     """Run one command line through `program`; gives the exit code. No traceback leaves it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with output.guarded():
+        try:
+            code = _run(words, program)
+            sys.stdout.flush()
+        except output.OutputLost as lost:
+            return output.end(lost)
+        return code
+
+
+def _run(words: Sequence[str], program: Callable[..., int | None]) -> int:
     try:
-        found = program(hoist(words), standalone_mode=False, prog_name="securewatch")
-        return _interrupted() if found == ExitCode.INTERRUPTED else int(found or 0)
+        return int(program(hoist(words), standalone_mode=False, prog_name="securewatch") or 0)
     except SecurewatchError as error:
         return _failed(error, words)
     except typer.Abort:
         say("nothing was done")
         return int(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
-        return _interrupted()
-    except BrokenPipeError:
-        sys.stderr.close()
-        return int(ExitCode.DONE)
+        return int(ExitCode.INTERRUPTED)
+    except output.OutputLost:
+        raise
     except Exception as error:  # noqa: BLE001 - the one place of the command line where every error ends
         return _unforeseen(error, words)
-
-
-def _interrupted() -> int:
-    """What Ctrl-C ends with; typer turns one that comes inside a command into its exit code."""
-    say("stopped following; the work goes on when a controller runs (`securewatch serve`, or the same command)")
-    return int(ExitCode.INTERRUPTED)
 
 
 def _failed(error: SecurewatchError, words: Sequence[str]) -> int:

@@ -15,7 +15,8 @@ def list_(context: typer.Context) -> None:
     securewatch customer list
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import instant_or_dash, show_table, status_text
+    from securewatch.cli.show import instant_or_dash, status_text
+    from securewatch.cli.tables import show_table
     from securewatch.operations.history import list_customers
 
     session = session_of(context)
@@ -38,6 +39,9 @@ def list_(context: typer.Context) -> None:
             )
             for row in rows
         ),
+        prose=("note",),
+        spare=("phase", "policy", "since"),
+        times=("since",),
     )
 
 
@@ -71,7 +75,8 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
     securewatch customer history acme-corp
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import show_table, status_text
+    from securewatch.cli.show import status_text
+    from securewatch.cli.tables import show_table
     from securewatch.cli.words import show_duration, show_instant
     from securewatch.deps import Deps
     from securewatch.operations.history import load_runs
@@ -102,6 +107,9 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
                 )
                 for run in runs
             ),
+            prose=("detail",),
+            spare=("asked for by", "took", "what", "stage"),
+            times=("at",),
         )
 
     session.run(work)

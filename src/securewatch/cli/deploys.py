@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from securewatch.cli import options
-from securewatch.cli.parse import parse_kinds, parse_timeout
+from securewatch.cli.parse import parse_kinds, parse_timeout, refuse_contradictions
 from securewatch.cli.session import session_of
 
 PlanHash = Annotated[str, typer.Option("--plan", help="The plan's hash, or its beginning.")]
@@ -40,6 +40,7 @@ def deploy_customer(
     from securewatch.operations.plan import DeployRequest
 
     session = session_of(context)
+    refuse_contradictions(is_dry=dry_run, is_detailed=detailed_exitcode, is_detached=detach, waits=wait)
     request = DeployRequest(
         slug=customer,
         version=version,
@@ -101,6 +102,7 @@ def update_env_vars(
     from securewatch.operations.plan import DeployRequest
 
     session = session_of(context)
+    refuse_contradictions(is_dry=dry_run, is_detailed=detailed_exitcode, is_detached=detach)
     kinds = parse_kinds(service_type)
     request = DeployRequest(customer, version, kinds, kind=RunKind.ENV, force=force, reason=reason, all_env=all_)
     how = How(dry_run, session.is_sure, detach, detailed_exitcode)
@@ -141,7 +143,8 @@ def list_deployments(
     securewatch list-deployments --customer acme-corp
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import instant_or_dash, show_table
+    from securewatch.cli.show import instant_or_dash
+    from securewatch.cli.tables import show_table
     from securewatch.operations.history import list_deployments as fetch
 
     session, kinds = session_of(context), parse_kinds(service_type)
@@ -165,6 +168,8 @@ def list_deployments(
             )
             for row in rows
         ),
+        spare=("finished", "trigger", "commit", "run"),
+        times=("created", "finished"),
     )
 
 

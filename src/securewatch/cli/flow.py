@@ -1,14 +1,13 @@
 """The course of a command that changes a customer: plan, show, ask, begin, follow, sum up."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-import typer
-
 from securewatch.cli.data import plan_data, print_json, status_data
 from securewatch.cli.live import LiveRegion, PlainLines
-from securewatch.cli.session import Session, say, tell_of_key
+from securewatch.cli.session import Session, ask, say, tell_of_key
 from securewatch.cli.show import plan_lines, summary_lines, waiting_line
 from securewatch.core.clock import Clock
 from securewatch.core.errors import ExitCode, SecurewatchError
@@ -40,17 +39,17 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
     if under_way is not None:
         return await _follow(deps, session, under_way, how)
     planned = await plan_customer(deps, request)
-    if not how.is_dry and deps.box().is_ephemeral:
-        # The fingerprints in a plan hang on the key, which is made only for what passed every check.
-        deps.box(create=True)
-        tell_of_key(deps)
-        planned = await plan_customer(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:
         return ExitCode.CHANGES if how.is_detailed and not planned.is_there else ExitCode.DONE
     if not planned.is_there and not _is_agreed(session, how, f"Go ahead with {request.slug}?"):
         say("nothing was done")
         return ExitCode.DONE
+    if deps.box().is_ephemeral:
+        # The fingerprints in a plan (not its hash) hang on the key, which is made only for what was agreed to.
+        deps.box(create=True)
+        tell_of_key(deps)
+        planned = await plan_customer(deps, request)
     run = await start_run(deps, planned, say)
     if run is None:
         return _nothing_to_do(session, planned)
@@ -82,8 +81,12 @@ async def _follow(deps: Deps, session: Session, run: Run, how: How, *, rest: str
     """Follow a run and sum it up. `rest` is what the command goes on with after it: one JSON document is printed."""
     if how.is_detached:
         return await _detach(deps, session, run, rest=rest)
-    with await _screen(deps, session) as screen:
-        followed = await follow(deps, run, how.following, screen)
+    try:
+        with await _screen(deps, session) as screen:
+            followed = await follow(deps, run, how.following, screen)
+    except asyncio.CancelledError:
+        say("stopped following; the work goes on when a controller runs (`securewatch serve`, or the same command)")
+        return ExitCode.INTERRUPTED
     is_over = not rest or followed.exit_code is not ExitCode.DONE
     if is_over or not session.is_json:
         _sum_up(deps, session, followed)
@@ -175,7 +178,7 @@ def _said(session: Session, slug: str, text: str, *, version: str = "") -> ExitC
 
 
 def _is_agreed(session: Session, how: How, question: str) -> bool:
-    return how.is_sure or not session.is_live or typer.confirm(question)
+    return how.is_sure or not session.is_live or ask(question)
 
 
 def _tell(session: Session, lines: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def config_show(context: typer.Context) -> None:
     securewatch config show
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import show_table
+    from securewatch.cli.tables import show_table
     from securewatch.operations.configuration import show_config
 
     session = session_of(context)
@@ -53,7 +53,7 @@ def config_show(context: typer.Context) -> None:
     if session.is_json:
         print_json([{"name": name, "value": value, "origin": origin} for name, value, origin in rows])
     else:
-        show_table(("name", "value", "origin"), rows)
+        show_table(("name", "value", "origin"), rows, prose=("name", "value", "origin"))
 
 
 @config.command("schema")
@@ -80,8 +80,8 @@ def audit_list(
     securewatch audit list --customer acme-corp
     """
     from securewatch.cli.data import plain, print_json
-    from securewatch.cli.show import show_table
-    from securewatch.cli.words import show_instant
+    from securewatch.cli.tables import show_table
+    from securewatch.cli.words import show_facts, show_instant
     from securewatch.operations.audits import list_entries
 
     session = session_of(context)
@@ -90,7 +90,7 @@ def audit_list(
         print_json(entries)
         return
     show_table(
-        ("no", "at", "actor", "action", "run", "detail", "Render request"),
+        ("no", "at", "actor", "action", "run", "Render request", "detail"),
         (
             (
                 str(one.seq),
@@ -98,11 +98,14 @@ def audit_list(
                 one.actor,
                 one.action,
                 one.run_id or "",
-                _brief(plain(dict(one.detail))),
                 one.request_id or "",
+                show_facts(plain(dict(one.detail))),
             )
             for one in entries
         ),
+        prose=("detail",),
+        spare=("Render request", "actor"),
+        times=("at",),
     )
 
 
@@ -168,24 +171,22 @@ def _set_pause(context: typer.Context, is_all: bool, *, paused: bool, reason: st
 
 
 def serve(context: typer.Context) -> None:
-    """Run the controller until it is told to stop. It moves every customer and keeps every watch.
+    """Run the controller until it is told to stop. It moves every customer, keeps every watch and says what changes.
 
     securewatch serve
     """
     import asyncio
-    import signal
 
+    from securewatch.cli.live import FleetLines
     from securewatch.deps import Deps
     from securewatch.operations.serve import serve as run_controller
 
     async def work(deps: Deps) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         try:
-            await run_controller(deps, say)
+            await run_controller(deps, say, FleetLines(deps.clock))
         except asyncio.CancelledError:
-            say("the controller ended; the work resumes with the next one")
+            if deps.lock.holder() is None:
+                say("the controller ended; the work resumes with the next one")
 
     session_of(context).run(work)
 
@@ -204,7 +205,8 @@ def doctor(context: typer.Context) -> None:
         print_json(findings)
     else:
         for one in findings:
-            print(f"{'✔' if one.is_ok else '✖'} {one.name:<14} {one.detail}")
+            mark = "✖" if not one.is_ok else "!" if one.is_warning else "✔"
+            print(f"{mark} {one.name:<14} {one.detail}")
     raise typer.Exit(next((int(one.exit_code) for one in findings if not one.is_ok), 0))
 
 
@@ -218,11 +220,3 @@ def check_key(session: Session) -> None:
         print_json({"accepted": True, "owner": owner_id})
     else:
         print(f"Render accepts the key; it reaches {owner_id}")
-
-
-def _brief(detail: dict[str, object]) -> str:
-    changes = detail.get("changes")
-    shown = changes if isinstance(changes, dict) else detail
-    words = [f"{key}={value}" for key, value in shown.items() if value not in ("", None, [], {}) and key != "since"]
-    text = " ".join(words)
-    return text if len(text) <= 200 else text[:199] + "…"

@@ -10,8 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from securewatch.cli.show import make_console, status_text, waiting_line
-from securewatch.cli.words import show_duration
+from securewatch.cli.show import status_text, waiting_line
+from securewatch.cli.tables import make_console
+from securewatch.cli.words import show_duration, show_status
 from securewatch.core.clock import Clock
 from securewatch.core.errors import SecurewatchError
 from securewatch.deploy.model import ServiceKind, Stage
@@ -33,8 +34,9 @@ STEPS = (
 class PlainLines:
     """One line a change, to standard output, with the product's time in front."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, name: str = "") -> None:
         self._clock = clock
+        self._name = f"{name}  " if name else ""
         self._seen: dict[str, str] = {}
         self._said_at = clock.monotonic()
 
@@ -47,6 +49,13 @@ class PlainLines:
     def __call__(self, status: CustomerStatus, trouble: SecurewatchError | None) -> None:
         """Print what changed since the last time."""
         now = self._clock.now()
+        self.tell_changes(status, trouble, now)
+        if self._clock.monotonic() - self._said_at > HEARTBEAT_SECONDS:
+            known = f"; {self._seen['trouble']}" if trouble is not None else ""
+            self._print(f"still {status.run.stage.value.replace('_', ' ')}{known}", now)
+
+    def tell_changes(self, status: CustomerStatus, trouble: SecurewatchError | None, now: datetime) -> None:
+        """Print what changed, and nothing where nothing did."""
         for one in status.services:
             self._say(str(one.kind), f"{one.kind:<10} {_stage_only(one.stage)}", now, one.deploy_id)
         waiting = status.waiting_on
@@ -54,8 +63,11 @@ class PlainLines:
             self._say("waiting", waiting_line(status, now), now, key=waiting.what)
         if trouble is not None:
             self._say("trouble", f"trouble: {trouble.code} {trouble.what}; tried again", now)
-        if self._clock.monotonic() - self._said_at > HEARTBEAT_SECONDS:
-            self._print(f"still {status.run.stage.value.replace('_', ' ')}", now)
+
+    def tell_status(self, status: CustomerStatus, now: datetime) -> None:
+        """Print how the run stands, where that changed."""
+        about = f"  {status.detail}" if status.detail else ""
+        self._say("status", f"{show_status(status.status)}  {status.kind} {status.version}{about}", now)
 
     def _say(self, topic: str, text: str, now: datetime, deploy_id: str | None = None, *, key: str = "") -> None:
         if self._seen.get(topic) == (key or text):
@@ -65,7 +77,21 @@ class PlainLines:
 
     def _print(self, text: str, now: datetime) -> None:
         self._said_at = self._clock.monotonic()
-        print(f"{now:%H:%M:%S}  {text}", flush=True)
+        print(f"{now:%H:%M:%S}  {self._name}{text}", flush=True)
+
+
+class FleetLines:
+    """The plain lines of a controller: of every customer, with its slug in front and how its run stands."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lines: dict[str, PlainLines] = {}
+
+    def __call__(self, status: CustomerStatus, trouble: SecurewatchError | None) -> None:
+        """Print what changed since the last time."""
+        lines = self._lines.setdefault(status.run.id, PlainLines(self._clock, name=status.slug))
+        lines.tell_changes(status, trouble, self._clock.now())
+        lines.tell_status(status, self._clock.now())
 
 
 class LiveRegion:

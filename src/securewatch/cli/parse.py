@@ -44,6 +44,16 @@ def parse_until(text: str, *, waits: bool) -> "FollowOptions":
     return FollowOptions(until_watched=text == "watched", waits_at_gates=waits)
 
 
+def refuse_contradictions(*, is_dry: bool, is_detailed: bool, is_detached: bool, waits: bool = False) -> None:
+    """Refuse flags that say nothing together: each would be taken for something that it is not."""
+    if is_detailed and not is_dry:
+        why = "it is the exit code of a dry run, and without one this would be done for real"
+        raise UsageError("SW201", "--detailed-exitcode goes with --dry-run only", why=why, fix="add --dry-run")
+    if waits and is_detached:
+        why = "--detach returns at once, and --wait waits"
+        raise UsageError("SW201", "--wait and --detach contradict each other", why=why, fix="leave one of them out")
+
+
 def parse_head(text: str | None) -> "Head | None":
     """A head of the audit log as a summary prints it: `35:7e37…`."""
     from securewatch.store.head import Head

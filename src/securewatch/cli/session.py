@@ -29,7 +29,7 @@ class Session:
         return not self.is_json and sys.stdout.isatty() and sys.stdin.isatty()
 
     def run(self, verb: "Callable[[Deps], Awaitable[T]]", *, needs_only_state: bool = False) -> T:
-        """Run one operation with parts of its own, closed afterwards.
+        """Run one operation with parts of its own, closed afterwards. Ctrl-C and SIGTERM raise KeyboardInterrupt.
 
         With `needs_only_state` no setting stops it but those of the state database.
         """
@@ -40,12 +40,17 @@ class Session:
         parts = self._parts_of_state() if needs_only_state else self._parts()
 
         async def work() -> T:
+            _prepare_loop()
             async with parts as deps:
                 found = await verb(deps)
                 tell_of_key(deps)
                 return found
 
-        return asyncio.run(work())
+        try:
+            return asyncio.run(work())
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            say("interrupted")
+            raise KeyboardInterrupt from None
 
     def _parts(self, *, only: Collection[str] | None = None) -> "Deps":
         from securewatch.config.settings import ALL_SETTINGS, load_settings
@@ -73,6 +78,40 @@ def session_of(context: typer.Context) -> Session:
     found = context.find_root().obj
     assert isinstance(found, Session)
     return found
+
+
+def ask(question: str) -> bool:
+    """Ask a person yes or no. Ctrl-C and SIGTERM end the wait at once, though it blocks the event loop: typer.Abort."""
+    import signal
+
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return typer.confirm(question)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _prepare_loop() -> None:
+    """Let SIGTERM do what Ctrl-C does: cancel this command, so that it unwinds. An error of ours shows no traceback.
+
+    Where several tasks meet one trouble at once, the command ends with the first one's error and tells it.
+    """
+    import asyncio
+    import signal
+    import threading
+    from typing import Any
+
+    from securewatch.core.errors import SecurewatchError
+
+    def show_unexpected(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), SecurewatchError):
+            loop.default_exception_handler(context)
+
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    loop.set_exception_handler(show_unexpected)
+    if task is not None and threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def tell_of_key(deps: "Deps") -> None:

@@ -1,14 +1,12 @@
-"""Values as text for people: plans, states, tables. Asks nobody and decides nothing."""
+"""Values as text for people: plans, states, health. Asks nobody and decides nothing."""
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from securewatch.cli.tables import show_table
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan, Stage
@@ -18,26 +16,6 @@ if TYPE_CHECKING:
     from securewatch.operations.history import CustomerCard
     from securewatch.operations.plan import Planned
     from securewatch.operations.status import CustomerStatus
-
-WIDTH_OFF_TERMINAL = 160
-
-
-def make_console() -> Console:
-    """Standard output; wide where it is no terminal, so that no line is broken there. Honours NO_COLOR."""
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=WIDTH_OFF_TERMINAL)
-    return console
-
-
-def show_table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """A table without lines; its cells are data, never markup."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    make_console().print(table)
 
 
 def status_text(word: str) -> Text:
@@ -217,7 +195,8 @@ def show_health(health: "CustomerHealth") -> None:
     """A customer's health as a table."""
     print(f"{health.slug} ({health.name}): {'healthy' if health.is_healthy else 'UNHEALTHY (docs/runbooks/SW603.md)'}")
     headings = ("service", "health", "version", "runs", "database", "median", "p95", "url")
-    show_table(headings, (_health_row(one) for one in health.services))
+    spare = ("url", "database", "p95")
+    show_table(headings, (_health_row(one) for one in health.services), prose=("health",), spare=spare)
     for one in health.services:
         if one.domains:
             print(f"  {one.kind} domains: {', '.join(one.domains)}")

@@ -18,7 +18,8 @@ def list_versions(context: typer.Context) -> None:
     securewatch list-versions
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import instant_or_dash, show_table
+    from securewatch.cli.show import instant_or_dash
+    from securewatch.cli.tables import show_table
     from securewatch.operations.versions import list_versions as fetch
 
     session = session_of(context)
@@ -53,6 +54,9 @@ def list_versions(context: typer.Context) -> None:
             )
             for row in rows
         ),
+        prose=("customers", "note"),
+        spare=("kind",),
+        times=("created",),
     )
 
 
@@ -78,7 +82,7 @@ def check_policy(context: typer.Context, version: options.Version, customer: opt
     securewatch check-policy --version v1.1.0 --customer acme-corp
     """
     from securewatch.cli.data import print_json
-    from securewatch.cli.show import show_table
+    from securewatch.cli.tables import show_table
     from securewatch.operations.versions import check_policy as check
 
     session = session_of(context)
@@ -104,6 +108,8 @@ def check_policy(context: typer.Context, version: options.Version, customer: opt
                 for one in answers
                 for found in one.findings
             ),
+            prose=("detail",),
+            spare=("policy",),
         )
     raise typer.Exit(0 if all(one.is_allowed for one in answers) else 1)
 

@@ -1,5 +1,7 @@
 """Times, durations and glyphs as people read them. Pure text; knows no terminal."""
 
+import re
+from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
 GLYPHS = {
@@ -66,3 +68,37 @@ def show_instant(at: datetime | None) -> str:
 def show_ms(milliseconds: float | None) -> str:
     """A response time in whole milliseconds, a dash where there is none."""
     return f"{milliseconds:.0f} ms" if milliseconds is not None else "-"
+
+
+_PRECISE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
+"""An instant as records hold it; what is below a second is for machines."""
+
+
+def show_facts(detail: object) -> str:
+    """The facts of a record in one line: `stage=verifying backend.status=live`. Facts that say nothing are left out."""
+    changes = detail.get("changes") if isinstance(detail, dict) else None
+    words = [f"{name}={text}" for name, text in _facts("", detail if changes is None else changes) if name != "since"]
+    return " ".join(words)
+
+
+def _facts(name: str, value: object) -> Iterator[tuple[str, str]]:
+    """Each plain value with its dotted name; a list of names and values counts as a mapping."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _facts(f"{name}.{key}" if name else str(key), one)
+    elif isinstance(value, list) and any(isinstance(one, list | dict) for one in value):
+        for number, one in enumerate(value):
+            is_named = isinstance(one, list) and len(one) == 2 and isinstance(one[0], str)
+            yield from _facts(f"{name}.{one[0] if is_named else number}", one[1] if is_named else one)
+    elif value not in ("", None, []):
+        yield name, _fact(value)
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, list):
+        return ",".join(_fact(one) for one in value)
+    return " ".join(_PRECISE.sub(r"\1Z", str(value)).split())

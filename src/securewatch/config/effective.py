@@ -16,7 +16,7 @@ Row = tuple[str, str, str]
 def effective_values(fleet: Fleet, settings: Settings) -> list[Row]:
     """(name, shown value, origin) of every setting and of what decides deploys; secrets are masked.
 
-    The origin is flag, env, .env, default, or a file of the configuration.
+    The origin is flag, env, .env, default, or a file of the configuration; with the variable that sets the value.
     """
     return [*_settings(settings), *_phases(fleet), *_probing(fleet), *_customers(fleet)]
 
@@ -24,7 +24,9 @@ def effective_values(fleet: Fleet, settings: Settings) -> list[Row]:
 def _settings(settings: Settings) -> list[Row]:
     rows = []
     for name in (*VARIABLES, "state_dir"):
-        rows.append((name, _shown(getattr(settings, name)), settings.origins[name]))
+        origin, variable = settings.origins[name], VARIABLES.get(name, VARIABLES["database_url"])
+        is_ours = origin in ("env", ".env", "default")
+        rows.append((name, _shown(getattr(settings, name)), f"{origin} ({variable})" if is_ours else origin))
     return rows + [(name, MASK, "env or .env") for name in sorted(settings.secrets)]
 
 

@@ -43,6 +43,7 @@ WHERE_STATE_IS = frozenset({"config_dir", "database_url"})
 NEED_OF_STATE = (ALL_SETTINGS, WHERE_STATE_IS | {"actor", "secret_key", "secret_key_file"}, WHERE_STATE_IS)
 """Sets of settings for the kill switch to try, the fullest first: it can do without an unusable one."""
 
+PREFIX = "SECUREWATCH_"
 STATE_FOLDER = ".securewatch"
 HTTP_TIMEOUT_SECONDS = 10.0
 GRACE_SECONDS = 300.0
@@ -78,6 +79,8 @@ class Settings:
     grace_seconds: float
     origins: Mapping[str, str]
     secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    unknown: tuple[str, ...] = ()
+    """Variables that look like ours and are none: mistyped, most likely."""
 
     def customer_secret(self, slug: str, key: str) -> str | None:
         """The value of `SECUREWATCH_SECRET_<SLUG>_<KEY>`, or None where it is absent or blank.
@@ -102,8 +105,10 @@ def load_settings(
 ) -> Settings:
     """The settings from the flags (by the settings' names; None: not given), the environment, `.env` and the defaults.
 
-    `environ` is by default the process's. `.env` is read in the project folder, the parent of the configuration folder,
-    else in `cwd`, and never overrides the environment. Settings not in `only` have their defaults, whatever was given.
+    `environ` is by default the process's. `.env` is read beside the configuration folder that was named, else in the
+    project folder that `cwd` lies in, else in `cwd`; it never overrides the environment. Settings not in `only` have
+    their defaults, whatever was given.
+
     Raises ConfigError: SW101 for a configuration folder that was named and is not there, SW109 for an unusable value
     (never shown where it may be secret), SW108 for a clock file beside a Render that is not on this machine.
     """
@@ -133,6 +138,7 @@ def load_settings(
             "state_dir": values.origin("database_url"),
         },
         secrets=values.secrets(),
+        unknown=values.unknown(),
     )
 
 
@@ -164,8 +170,9 @@ class _Values:
         self._only = only
         self._flags = {name: str(value) for name, value in flags.items() if value is not None}
         self._environ, self._cwd, self._dotenv = environ, cwd, dict[str, str]()
-        found = self._named_config_dir() or find_config_dir_above(cwd)
-        self._dotenv_folder = found.parent if found else cwd.absolute()
+        named, above = self._named_config_dir(), find_config_dir_above(cwd)
+        found = named or above
+        self._dotenv_folder = _dotenv_folder(*(one.parent for one in (named, above) if one), cwd.absolute())
         self._dotenv = _read_dotenv(self._dotenv_folder / ".env")
         self.config_dir = self._named_config_dir() or found or cwd.absolute() / CONFIG_FOLDER
         self.state_dir = self.config_dir.parent / STATE_FOLDER
@@ -219,9 +226,19 @@ class _Values:
             if name.startswith(SECRET_PREFIX) and name not in ours
         }
 
+    def unknown(self) -> tuple[str, ...]:
+        """The variables with our prefix that no setting reads."""
+        names = {one for one in (*self._dotenv, *self._environ) if one.startswith(PREFIX)}
+        return tuple(sorted(names.difference(VARIABLES.values(), self.secrets())))
+
     def _named_config_dir(self) -> Path | None:
         named = self.path("config_dir") if self.origin("config_dir") != "default" else None
         return None if named is None else find_config_dir(self._cwd, named)
+
+
+def _dotenv_folder(*folders: Path) -> Path:
+    """The first of the folders with a `.env`, else the first of all."""
+    return next((one for one in folders if (one / ".env").is_file()), folders[0])
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:

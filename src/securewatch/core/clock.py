@@ -57,7 +57,8 @@ class ClockReading:
 class FileClock:
     """Follows the shared clock file that the local platform follows too (design: interface, time).
 
-    Raises ConfigError (SW108) when the file cannot be read. Only the holder of the controller lock calls `skip_to`.
+    Raises ConfigError (SW108) when the file cannot be read or written. Only the holder of the controller lock calls
+    `skip_to`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,8 +88,11 @@ class FileClock:
             return
         raised = ClockReading(reading.origin, reading.rate, reading.skipped + missing, reading.skip_idle)
         temporary = self._path.with_name(f".{self._path.name}.{id(self)}")
-        temporary.write_text(json.dumps(raised.__dict__))
-        temporary.replace(self._path)
+        try:
+            temporary.write_text(json.dumps(raised.__dict__))
+            temporary.replace(self._path)
+        except OSError as error:
+            raise _unusable(self._path, "written", error) from error
         self._reading, self._read_at = raised, time.monotonic()
 
     async def sleep_until(self, instant: datetime, *, wake: asyncio.Event) -> None:
@@ -125,12 +129,7 @@ def _read_clock_file(path: Path) -> ClockReading:
             float(raw["origin"]), float(raw["rate"]), float(raw["skipped"]), bool(raw.get("skip_idle", False))
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            "SW108",
-            f"the clock file {path} cannot be read",
-            why=type(error).__name__,
-            fix='write {"origin": <epoch>, "rate": 60, "skipped": 0, "skip_idle": true}, or unset the variable',
-        ) from error
+        raise _unusable(path, "read", error) from error
     if reading.rate <= 0:
         raise ConfigError(
             "SW108",
@@ -139,3 +138,13 @@ def _read_clock_file(path: Path) -> ClockReading:
             fix="use a rate above 0",
         )
     return reading
+
+
+def _unusable(path: Path, verb: str, error: Exception) -> ConfigError:
+    why = "it is gone: the local platform that wrote it has ended" if isinstance(error, FileNotFoundError) else ""
+    return ConfigError(
+        "SW108",
+        f"the clock file {path} cannot be {verb}",
+        why=why or type(error).__name__,
+        fix="start the local platform again, or unset SECUREWATCH_CLOCK_FILE (a stale .env may set it)",
+    )

@@ -52,7 +52,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.CONFLICT: "conflict: stale plan, moved tag, or someone else holds it",
     ExitCode.PART_FAILED: "part of the customers failed",
     ExitCode.NEEDS_HUMAN: "needs a human: the outcome is unknown",
-    ExitCode.INTERRUPTED: "interrupted; the work itself goes on or resumes",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C or SIGTERM); work that had begun is resumed by the next controller",
 }
 
 

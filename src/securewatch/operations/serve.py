@@ -1,19 +1,24 @@
 """Run the controller, and only it, until it is told to stop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from securewatch.controller.controller import Controller
 from securewatch.deps import Deps
 from securewatch.operations.engine import make_controller, sharing_rates
-from securewatch.operations.follow import RETRY_LOCK_SECONDS, pause_real_seconds
+from securewatch.operations.explain import load_status
+from securewatch.operations.follow import RETRY_LOCK_SECONDS, Watcher, pause_real_seconds
 from securewatch.operations.owner import find_owner
 from securewatch.operations.start import bind
 
 Tell = Callable[[str], None]
 
 
-async def serve(deps: Deps, tell: Tell) -> None:
-    """Wait for the controller lock, naming its holder, then move every customer until cancelled."""
+async def serve(deps: Deps, tell: Tell, watcher: Watcher) -> None:
+    """Wait for the controller lock, naming its holder, then move every customer until cancelled.
+
+    `watcher` is told of each run that changed.
+    """
     owner_id = await find_owner(deps)
     database = await deps.database()
     deps.box(create=True)
@@ -29,11 +34,22 @@ async def serve(deps: Deps, tell: Tell) -> None:
     try:
         tell(f"the controller runs (pid lock {lock.path}); Ctrl-C ends it, the work resumes with the next one")
         controller = await make_controller(deps, owner_id)
-        await controller.run(sharing_rates(deps, _never))
+        await controller.run(sharing_rates(deps, _never(deps, controller, watcher)))
     finally:
         lock.release()
 
 
-async def _never() -> bool:
-    await asyncio.sleep(0)
-    return False
+def _never(deps: Deps, controller: Controller, watcher: Watcher) -> Callable[[], Awaitable[bool]]:
+    """Never done; on the way it tells the watcher what changed since the last tick."""
+    seen: dict[str, object] = {}
+
+    async def is_done() -> bool:
+        for run_id, found in controller.decisions.items():
+            trouble = controller.troubles.get(run_id)
+            if seen.get(run_id) != (found.run, found.waiting_on, trouble):
+                seen[run_id] = (found.run, found.waiting_on, trouble)
+                watcher(await load_status(deps, run_id, decisions=controller.decisions), trouble)
+        await asyncio.sleep(0)
+        return False
+
+    return is_done

@@ -2,7 +2,7 @@
 
 import pytest
 
-from securewatch.cli.live import PlainLines, progress_of
+from securewatch.cli.live import FleetLines, PlainLines, progress_of
 from securewatch.core.errors import Retryable
 from securewatch.deploy.model import ServiceKind, Stage
 from securewatch.operations.status import CustomerStatus, status_of
@@ -73,3 +73,34 @@ def test_a_quiet_log_says_every_half_minute_that_it_is_alive(capsys: pytest.Capt
     lines(status(Stage.BACKING_UP), None)
 
     assert capsys.readouterr().out == "12:00:31  still backing up\n"
+
+
+def test_a_controller_tells_each_change_of_each_customer_once(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = FleetLines(ManualClock(NOW))
+
+    for stage in (Stage.PREFLIGHT, Stage.PREFLIGHT, Stage.BACKING_UP):
+        lines(status(stage), None)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "12:00:00  acme-corp  backend    pre-deployment checks",
+        "12:00:00  acme-corp  frontend   pre-deployment checks",
+        "12:00:00  acme-corp  · queued  deploy v1.1.0",
+        "12:00:00  acme-corp  backend    backing up env vars",
+        "12:00:00  acme-corp  frontend   backing up env vars",
+        "12:00:00  acme-corp  ▶ building  deploy v1.1.0",
+    ]
+
+
+def test_a_quiet_log_says_what_the_trouble_is(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = ManualClock(NOW)
+    lines = PlainLines(clock)
+    trouble = Retryable("SW303", "Render cannot be reached")
+    lines(status(Stage.BACKING_UP), trouble)
+    capsys.readouterr()
+
+    clock.advance(31)
+    lines(status(Stage.BACKING_UP), trouble)
+
+    assert capsys.readouterr().out == (
+        "12:00:31  still backing up; trouble: SW303 Render cannot be reached; tried again\n"
+    )

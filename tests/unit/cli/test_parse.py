@@ -2,7 +2,7 @@
 
 import pytest
 
-from securewatch.cli.parse import parse_kinds, parse_timeout, parse_until
+from securewatch.cli.parse import parse_kinds, parse_timeout, parse_until, refuse_contradictions
 from securewatch.core.errors import UsageError
 from securewatch.deploy.model import ServiceKind
 from securewatch.operations.follow import FollowOptions
@@ -41,3 +41,22 @@ def test_following_ends_at_verified_or_with_the_watch() -> None:
 def test_another_end_is_refused() -> None:
     with pytest.raises(UsageError, match="--until cannot be 'done'"):
         parse_until("done", waits=False)
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"is_dry": False, "is_detailed": True, "is_detached": False}, "add --dry-run"),
+        ({"is_dry": False, "is_detailed": False, "is_detached": True, "waits": True}, "leave one of them out"),
+    ],
+)
+def test_flags_that_say_nothing_together_are_refused(flags: dict[str, bool], wanted: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_contradictions(**flags)
+
+    assert (caught.value.code, caught.value.fix) == ("SW201", wanted)
+
+
+def test_the_exit_code_of_a_dry_run_goes_with_a_dry_run() -> None:
+    refuse_contradictions(is_dry=True, is_detailed=True, is_detached=False)
+    refuse_contradictions(is_dry=False, is_detailed=False, is_detached=False, waits=True)

@@ -2,9 +2,7 @@
 
 from datetime import timedelta
 
-import pytest
-
-from securewatch.cli.show import explain_lines, instant_or_dash, show_table, status_text, summary_lines, waiting_line
+from securewatch.cli.show import explain_lines, instant_or_dash, summary_lines, waiting_line
 from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import ServiceKind, Stage
 from securewatch.deploy.view import Decision, WaitingOn
@@ -72,33 +70,6 @@ def test_why_says_what_moves_a_run_that_waits_for_nothing() -> None:
 
 def test_why_says_nothing_of_a_controller_where_all_is_over() -> None:
     assert "controller" not in "\n".join(explain_lines(status(Stage.DONE), NOW, None))
-
-
-def test_cells_are_data_and_never_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(("name",), [("[red]hostile[/red]",)])
-
-    assert "[red]hostile[/red]" in capsys.readouterr().out
-
-
-def test_no_colour_leaves_the_terminal_where_nobody_wants_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def printed() -> str:
-        show_table(("status",), [(status_text("failed"),)])
-        return capsys.readouterr().out
-
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    coloured = printed()
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    assert "\x1b[31m" in coloured
-    assert "\x1b[31m" not in printed()
-
-
-def test_a_wide_table_is_not_broken_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(("one", "two"), [("a" * 70, "b" * 70)])
-
-    assert "a" * 70 + "  " + "b" * 70 in capsys.readouterr().out
 
 
 def test_an_instant_that_is_not_known_is_a_dash() -> None:

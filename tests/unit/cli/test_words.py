@@ -5,7 +5,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from securewatch.cli.words import COLOURS, GLYPHS, show_duration, show_instant, show_ms, show_status, show_until
+from securewatch.cli.words import (
+    COLOURS,
+    GLYPHS,
+    show_duration,
+    show_facts,
+    show_instant,
+    show_ms,
+    show_status,
+    show_until,
+)
 from securewatch.deploy.model import Status
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -73,3 +82,18 @@ def test_what_is_not_known_shows_as_little() -> None:
 
 def test_response_times_are_whole_milliseconds() -> None:
     assert show_ms(131.4) == "131 ms"
+
+
+@pytest.mark.parametrize(
+    ("detail", "text"),
+    [
+        ({}, ""),
+        ({"version": "v1.1.0", "reason": "", "generation": 1}, "version=v1.1.0 generation=1"),
+        ({"changes": {"since": "now", "stage": "verifying"}}, "stage=verifying"),
+        ({"before": {"ids": ["dep-a", "dep-b"]}, "ok": True}, "before.ids=dep-a,dep-b ok=yes"),
+        ({"baseline": [["backend", {"p95_ms": 8.397368999794708}]]}, "baseline.backend.p95_ms=8.4"),
+        ({"at": "2026-11-25T10:35:52.729783+00:00", "why": "two\nlines"}, "at=2026-11-25T10:35:52Z why=two lines"),
+    ],
+)
+def test_the_facts_of_a_record_are_words_in_one_line(detail: dict[str, object], text: str) -> None:
+    assert show_facts(detail) == text

@@ -16,8 +16,8 @@ def test_every_value_has_its_origin(tmp_path: Path) -> None:
     rows = {name: (value, origin) for name, value, origin in effective_values(fleet, settings)}
 
     assert rows["actor"] == ("ann", "flag")
-    assert rows["grace_seconds"] == ("60", "env")
-    assert rows["http_timeout_seconds"] == ("10", "default")
+    assert rows["grace_seconds"] == ("60", "env (SECUREWATCH_GRACE)")
+    assert rows["http_timeout_seconds"] == ("10", "default (SECUREWATCH_HTTP_TIMEOUT)")
     assert rows[f"{TRIGGERS}.error_rate_threshold"] == ("5%", "default")
     assert rows[f"{TRIGGERS}.health_check_failures"] == ("3", RENDER)
     assert rows["customers.acme-corp.database_url"] == ("${ACME_CORP_DATABASE_URL}", RENDER)
@@ -55,5 +55,5 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     rows = effective_values(fleet, load_settings({}, tmp_path, environ))
 
     assert canary not in str(rows)
-    assert ("api_key", MASK, "env") in rows
+    assert ("api_key", MASK, "env (RENDER_API_KEY)") in rows
     assert ("SECUREWATCH_SECRET_DEMO_X", MASK, "env or .env") in rows

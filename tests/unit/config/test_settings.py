@@ -218,3 +218,36 @@ def test_programs_see_none_of_our_variables() -> None:
     environ = {"PATH": "/bin", "HOME": "/root", "RENDER_API_KEY": "k", "GIT_DIR": "/x", "SECUREWATCH_SECRET_KEY": "k"}
 
     assert program_environment(environ) == {"PATH": "/bin", "HOME": "/root"}
+
+
+def test_the_env_file_of_the_current_project_stands_in_where_the_named_folder_has_none(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    named = make_files(tmp_path / "elsewhere")
+    (tmp_path / ".env").write_text("SECUREWATCH_ACTOR=here\n")
+
+    found = settings_of(tmp_path / "deep", config_dir=named)
+
+    assert (found.config_dir, found.actor) == (named, "here")
+
+
+def test_the_env_file_beside_the_named_folder_comes_first(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    named = make_files(tmp_path / "elsewhere")
+    (tmp_path / ".env").write_text("SECUREWATCH_ACTOR=here\n")
+    (tmp_path / "elsewhere/.env").write_text("SECUREWATCH_ACTOR=there\n")
+
+    assert settings_of(tmp_path, config_dir=named).actor == "there"
+
+
+def test_variables_that_look_like_ours_and_are_none_are_known_as_such(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    (tmp_path / ".env").write_text("SECUREWATCH_REPOSITORY=vendor\n")
+
+    found = settings_of(
+        tmp_path, {"SECUREWATCH_ACTR": "ann", "SECUREWATCH_SECRET_DEMO_X": "x", "SECUREWATCH_GRACE": "60", "HOME": "/"}
+    )
+
+    assert found.unknown == ("SECUREWATCH_ACTR", "SECUREWATCH_REPOSITORY")
