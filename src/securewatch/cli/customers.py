@@ -1,11 +1,11 @@
-"""Commands about the customers: list them, show one, its history, and switch its autodeploy off."""
+"""Commands about the customers: list, show one, its history, export their file, switch autodeploy off."""
 
 import typer
 
 from securewatch.cli import options
 from securewatch.cli.session import session_of
 
-app = typer.Typer(help="The customers: list, show, history, autodeploy-off.")
+app = typer.Typer(help="The customers: list, show, history, export, autodeploy-off.")
 
 
 @app.command("list")
@@ -43,6 +43,18 @@ def list_(context: typer.Context) -> None:
         spare=("phase", "policy", "since"),
         times=("since",),
     )
+
+
+@app.command()
+def export(context: typer.Context) -> None:
+    """Print customers.json with the versions on record. The file itself is never written; secrets are left out.
+
+    securewatch customer export > customers.new.json
+    """
+    from securewatch.cli.data import print_json
+    from securewatch.operations.export import export_customers
+
+    print_json(session_of(context).run(export_customers))
 
 
 @app.command()

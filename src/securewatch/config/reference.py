@@ -46,7 +46,8 @@ def configuration_reference() -> str:
 
 def _environment() -> list[str]:
     rows = [f"| `{variable}` | {_MEANING[name]} |" for name, variable in VARIABLES.items()]
-    secret = f"| `{SECRET_PREFIX}<SLUG>_<KEY>` | A customer's value for an env var; hyphens become underscores. |"
+    told = "A customer's value for an env var; hyphens become underscores. `…_FILE` names a file with it."
+    secret = f"| `{SECRET_PREFIX}<SLUG>_<KEY>` | {told} |"
     return ["## Environment", "", "| variable | means |", "|---|---|", *rows, secret, ""]
 
 

@@ -83,17 +83,29 @@ class Settings:
     """Variables that look like ours and are none: mistyped, most likely."""
 
     def customer_secret(self, slug: str, key: str) -> str | None:
-        """The value of `SECUREWATCH_SECRET_<SLUG>_<KEY>`, or None where it is absent or blank.
+        """The value of `SECUREWATCH_SECRET_<SLUG>_<KEY>`, or the text of the file that `…_FILE` names; else None.
 
-        Raises ConfigError (SW109) for a value with a `${...}`, which must never reach Render.
+        Raises ConfigError (SW109) for a file that cannot be read and a value with a `${...}`: it must not reach Render.
         """
         name = secret_variable(slug, key)
-        secret = self.secrets.get(name)
-        if secret is None or not secret.get_secret_value().strip():
-            return None
-        if "${" in secret.get_secret_value():
+        value = self._secret(name) or self._secret_in_file(f"{name}_FILE")
+        if "${" in value:
             raise unusable(name, "a value in which no ${...} is left over")
-        return secret.get_secret_value()
+        return value or None
+
+    def _secret(self, name: str) -> str:
+        secret = self.secrets.get(name)
+        return secret.get_secret_value() if secret is not None and secret.get_secret_value().strip() else ""
+
+    def _secret_in_file(self, name: str) -> str:
+        """The file's text without the line end that editors add."""
+        path = self._secret(name)
+        if not path:
+            return ""
+        try:
+            return (self.config_dir.parent / Path(path).expanduser()).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError, RuntimeError) as error:
+            raise unusable(name, f"the path of a readable text file ({type(error).__name__})") from error
 
 
 def load_settings(

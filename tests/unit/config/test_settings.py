@@ -73,6 +73,24 @@ def test_paths_of_the_env_file_are_relative_to_the_project_and_others_to_the_cur
     assert (found.repo, found.secret_key_file) == (str(tmp_path.parent / "vendor"), tmp_path / "deep/key")
 
 
+def test_a_customers_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    (tmp_path / "jwt.txt").write_text("s3cr3t\n")
+    found = settings_of(tmp_path, {"SECUREWATCH_SECRET_ACME_CORP_JWT_SECRET_FILE": "jwt.txt"})
+
+    assert found.customer_secret("acme-corp", "JWT_SECRET") == "s3cr3t"
+
+
+def test_a_customers_secret_in_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    found = settings_of(tmp_path, {"SECUREWATCH_SECRET_ACME_CORP_JWT_SECRET_FILE": "nowhere"})
+
+    with pytest.raises(ConfigError) as caught:
+        found.customer_secret("acme-corp", "JWT_SECRET")
+
+    assert caught.value.code == "SW109"
+
+
 def test_a_url_of_a_repository_stays_as_it_is(tmp_path: Path) -> None:
     assert settings_of(tmp_path, {"SECUREWATCH_REPO": "https://h/a.git"}).repo == "https://h/a.git"
 
