@@ -5,7 +5,7 @@ import typer
 from securewatch.cli import options
 from securewatch.cli.session import session_of
 
-app = typer.Typer(help="The customers: list, show, history, export, autodeploy-off.")
+app = typer.Typer(help="The customers: list, show, history, export.")
 
 
 @app.command("list")
