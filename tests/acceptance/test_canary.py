@@ -107,7 +107,10 @@ def test_no_secret_is_kept_or_shown_whatever_happens(place: Place) -> None:
     run("--api-key", KEY).ended(0)
     place.platform.admin("DELETE", f"/keys/{KEY}")
     run("deploy-customer", "--version", "v1.1.0", *CUSTOMER).ended(4)
-    run("deploy-customer", "--version", "v1.1.0", *CUSTOMER, RENDER_HOST="http://127.0.0.1:9/v1").ended(1)
+    away = {"RENDER_HOST": "http://127.0.0.1:9/v1"}
+    run("deploy-customer", "--version", "v1.1.0", *CUSTOMER, **away).ended(7)
+    fresh = {"SECUREWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{place.folder}/fresh/state.db"}
+    run("deploy-customer", "--version", "v1.1.0", *CUSTOMER, **away, **fresh).ended(1)
     run("list-versions", SECUREWATCH_REPO=f"http://vendor:{IN_REPO}@127.0.0.1:9/vendor.git").ended(1)
     elsewhere = {"SECUREWATCH_DATABASE_URL": f"postgresql://sw:{IN_DATABASE}@127.0.0.1:9/sw"}
     run("config", "show", **elsewhere).ended(0)
