@@ -89,7 +89,7 @@ async def _detach(deps: Deps, session: Session, run: Run) -> ExitCode:
     if session.is_json:
         print_json(status_data(status, code))
     else:
-        print(f"run {run.id} is noted", flush=True)
+        print(f"run {run.id} is planned; a controller carries it out", flush=True)
         _tell(session, [line for line in [waiting_line(status, deps.clock.now())] if line])
     if deps.lock.holder() is None:
         say("no controller runs: start `securewatch serve`, or give the same command without --detach")
