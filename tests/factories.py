@@ -30,7 +30,7 @@ VERSION, OLD_VERSION = "v1.1.0", "v1.0.0"
 BACKEND, FRONTEND = ServiceKind.BACKEND, ServiceKind.FRONTEND
 SERVICE_IDS = {BACKEND: "srv-acme-backend-abc123", FRONTEND: "srv-acme-frontend-def456"}
 BASELINE = Baseline(median_ms=20.0, p95_ms=30.0, samples=20, failures=0)
-SHUT = Gate("window", False, "the maintenance window opens", "SW401", until=NOW + timedelta(hours=6))
+SHUT = Gate("window", False, "the maintenance window", "SW401", until=NOW + timedelta(hours=6))
 OPEN = Gate("window", True)
 
 

@@ -100,7 +100,7 @@ def test_detached_work_is_finished_by_serve_and_watched_to_its_end(place: Place)
         wait_until(lambda: status(place)["stage"] == "done", seconds=60)
         served = place.interrupt(serve)
 
-    assert "run acme-corp-1 is noted" in noted.out
+    assert "run acme-corp-1 is planned" in noted.out
     assert "securewatch serve" in noted.err
     assert before == []
     assert served.code == 0

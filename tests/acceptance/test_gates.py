@@ -30,7 +30,7 @@ def test_it_waits_for_approval_and_window_and_then_runs_inside_the_window(place:
     done = place.run(*DEPLOY, "--wait", "-o", "json").ended(0)
 
     assert "an approval by anyone but robin" in shut.out
-    assert "the maintenance window opens" in shut.out
+    assert "the maintenance window, which opens" in shut.out
     assert "approval     by anyone but the one who asks for it" in shut.out
     assert "window       Saturday 22:00-04:00 Europe/London" in shut.out
     assert "error[SW413]" in own.err

@@ -76,7 +76,7 @@ def test_a_plan_of_what_is_there_already(golden: Golden) -> None:
 
 
 def test_why_of_a_customer_that_waits_for_its_window(golden: Golden) -> None:
-    text = "the maintenance window opens; an approval by dana"
+    text = "an approval by dana; the maintenance window"
     waiting = WaitingOn(text, "SW401", NOW + timedelta(days=4, hours=19), is_gate=True)
 
     golden("why-waiting", "\n".join(explain_lines(status(Stage.QUEUED, waiting), NOW, "America/New_York")))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from securewatch.cli import options
-from securewatch.cli.parse import parse_kinds, parse_timeout, refuse_contradictions
+from securewatch.cli.parse import parse_kinds, parse_timeout, refuse_blank, refuse_contradictions
 from securewatch.cli.session import session_of
 
 PlanHash = Annotated[str, typer.Option("--plan", help="The plan's hash, or its beginning.")]
@@ -74,6 +74,7 @@ def rollback_customer(
     from securewatch.operations.rollback import RollbackRequest
 
     session = session_of(context)
+    refuse_blank("--to", to or (), "the id of a deploy, like dep-dc2oo63bgqp77vo06np0; list-deployments shows them")
     request = RollbackRequest(customer, parse_kinds(service_type), reason, force, tuple(to or ()))
     how = How(dry_run, session.is_sure or force, detach)
     raise typer.Exit(session.run(lambda deps: run_rollback(deps, session, request, how)))

@@ -102,7 +102,7 @@ async def _detach(deps: Deps, session: Session, run: Run, *, rest: str) -> ExitC
     if session.is_json:
         print_json(status_data(status, code))
     else:
-        print(f"run {run.id} is noted", flush=True)
+        print(f"run {run.id} is planned; a controller carries it out", flush=True)
         _tell(session, [line for line in [waiting_line(status, deps.clock.now())] if line])
     if rest:
         _say_rest(rest)

@@ -1,5 +1,6 @@
 """What is seen while a run is followed: one live region on a terminal, one line a change elsewhere."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from rich.text import Text
 from securewatch.cli.show import status_text, waiting_line
 from securewatch.cli.tables import make_console
 from securewatch.cli.words import show_duration, show_status
+from securewatch.controller.commit import WAY_BACK
 from securewatch.core.clock import Clock
 from securewatch.core.errors import SecurewatchError
 from securewatch.deploy.model import ServiceKind, Stage
@@ -113,22 +115,30 @@ class LiveRegion:
 
     def __call__(self, status: CustomerStatus, trouble: SecurewatchError | None) -> None:
         """Draw the state."""
-        now = self._clock.now()
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("service", "status", "stage", "elapsed", "usual", "deploy"):
-            table.add_column(heading)
-        for one in status.services:
-            usual = show_duration(self._usual.get(one.kind)) or "-"
-            elapsed = show_duration(one.seconds) or "-"
-            table.add_row(one.kind.value, status_text(one.status), Text(one.stage), elapsed, usual, one.deploy_id or "")
-        parts: list[Table | Text | ProgressBar] = [Text(f"{status.slug}  {status.version}", style="bold"), table]
-        parts.append(ProgressBar(total=1.0, completed=progress_of(status), width=60))
-        waiting = waiting_line(status, now)
-        if waiting:
-            parts.append(Text(waiting, style="yellow"))
-        if trouble is not None:
-            parts.append(Text(f"trouble: {trouble.code} {trouble.what}; tried again", style="red"))
-        self._live.update(Group(*parts))
+        self._live.update(draw(status, trouble, self._clock.now(), self._usual))
+
+
+def draw(
+    status: CustomerStatus, trouble: SecurewatchError | None, now: datetime, usual: Mapping[ServiceKind, float]
+) -> Group:
+    """The region: a row for each service, the bar, and below it whole lines with what it waits for."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("service", "status", "stage", "elapsed", "usual", "deploy"):
+        table.add_column(heading, no_wrap=heading == "deploy")
+    for one in status.services:
+        row = (show_duration(one.seconds) or "-", show_duration(usual.get(one.kind)) or "-", one.deploy_id or "")
+        table.add_row(one.kind.value, status_text(one.status), Text(one.stage), *row)
+    bar = Table.grid()  # a bar alone does not end its line
+    colour = "yellow" if trouble is not None or status.run.stage in WAY_BACK else "green"
+    completed = progress_of(status)
+    bar.add_row(ProgressBar(1.0, completed, 60, complete_style=colour, finished_style=colour))
+    parts: list[Table | Text] = [Text(f"{status.slug}  {status.version}", style="bold"), table, bar]
+    waiting = waiting_line(status, now)
+    if waiting:
+        parts.append(Text(waiting, style="yellow", overflow="fold"))
+    if trouble is not None:
+        parts.append(Text(f"trouble: {trouble.code} {trouble.what}; tried again", style="red", overflow="fold"))
+    return Group(*parts)
 
 
 def progress_of(status: CustomerStatus) -> float:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from securewatch.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from securewatch.deploy.model import ServiceKind
     from securewatch.operations.follow import FollowOptions
     from securewatch.store.head import Head
@@ -42,6 +44,12 @@ def parse_until(text: str, *, waits: bool) -> "FollowOptions":
     if text not in ("verified", "watched"):
         raise _refused("--until", text, "verified or watched")
     return FollowOptions(until_watched=text == "watched", waits_at_gates=waits)
+
+
+def refuse_blank(flag: str, texts: "Collection[str]", accepted: str) -> None:
+    """Refuse a flag that was given without a word: it would count as not given."""
+    if not all(text.strip() for text in texts):
+        raise _refused(flag, "", accepted)
 
 
 def refuse_contradictions(*, is_dry: bool, is_detailed: bool, is_detached: bool, waits: bool = False) -> None:

@@ -56,8 +56,15 @@ def _service_lines(plan: Plan, service: ServicePlan) -> list[str]:
         keys = ", ".join(one.key for one in service.drift)
         lines.append(f"    drift        {keys}: not as in the template, left alone (update-env-vars --all writes it)")
     if plan.kind is RunKind.DEPLOY:
-        lines.append(f"    deploy       commit {plan.commit[:12]}, now live: {service.live_deploy_id or 'nothing'}")
+        lines.append(f"    deploy       commit {plan.commit[:12]} ({_live_until_then(service)})")
     return lines
+
+
+def _live_until_then(service: ServicePlan) -> str:
+    if service.live_deploy_id is None:
+        return "nothing is live until then"
+    at = f" at {service.live_commit[:12]}" if service.live_commit else ""
+    return f"live until then: {service.live_deploy_id}{at}"
 
 
 def _rule_lines(plan: Plan, customer: CustomerPlan, *, is_forced: bool) -> list[str]:
@@ -97,8 +104,10 @@ def waiting_line(status: "CustomerStatus", now: datetime, zone: str | None = Non
     waiting = status.waiting_on
     if waiting is None:
         return ""
-    until = f" ({show_until(waiting.until, now, ZoneInfo(zone) if zone else None)})" if waiting.until else ""
-    return f"waits for: {waiting.what}{until}"
+    if waiting.until is None:
+        return f"waits for: {waiting.what}"
+    until = show_until(waiting.until, now, ZoneInfo(zone) if zone else None)
+    return f"waits for: {waiting.what}" + (f", which opens {until}" if waiting.is_gate else f" ({until})")
 
 
 def summary_lines(status: "CustomerStatus", code: ExitCode) -> list[str]:
@@ -173,11 +182,11 @@ def _mover(status: "CustomerStatus", holder: str | None) -> str:
 def card_lines(card: "CustomerCard", now: datetime, *, holder: str | None = None) -> list[str]:
     """One customer as a card: files, records, and where its last run stands; `holder` as for `explain_lines`."""
     row = card.row
-    gates = [word for word, binds in (("window", card.needs_window), ("approval", card.needs_approval)) if binds]
+    gates = [word for word, binds in (("the window", card.needs_window), ("an approval", card.needs_approval)) if binds]
     lines = [
         f"{row.slug} ({row.name})  policy {row.policy}, phase {row.phase}",
         f"  domain     {card.domain or '-'}",
-        f"  window     {card.window}; a deploy waits for: {' and '.join(gates) or 'nothing'}",
+        f"  window     {card.window}; a deploy waits for {' and '.join(gates) or 'neither it nor an approval'}",
     ]
     versions = {ServiceKind.BACKEND: row.backend, ServiceKind.FRONTEND: row.frontend}
     lines += [f"  {kind:<10} {service}  {versions[kind] or 'not recorded'}" for kind, service in card.services.items()]

@@ -111,7 +111,7 @@ def _wait_at_gates(view: View, shut: tuple[Gate, ...]) -> Decision:
     people = [gate.person for gate in shut if gate.person]
     only_people = all(gate.person for gate in shut)
     waiting = WaitingOn(
-        " and ".join(gate.reason for gate in sorted(shut, key=lambda gate: gate.until is not None)),
+        "; ".join(gate.reason for gate in sorted(shut, key=lambda gate: gate.until is not None)),
         code=shut[0].code,
         until=max(untils) if untils else None,
         person=people[0] if people and only_people else "",

@@ -8,6 +8,7 @@ from securewatch.deploy.model import ServiceKind
 
 TYPES = {ServiceKind.BACKEND: "web_service", ServiceKind.FRONTEND: "static_site"}
 """What Render calls the two kinds (recorded: `GET /services`)."""
+_NOT_OURS = "a deploy to a service that may be another customer's must never happen"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Finding:
     fix: str = ""
     is_soft: bool = False
     is_warning: bool = False
+    why: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """As plain data for an observation."""
@@ -73,14 +75,22 @@ def check_service(expected: Expected, facts: ServiceFacts, owner_id: str, slug: 
     for what, found, wanted in identity:
         if found != wanted:
             text = f"service {facts.service_id} has the {what} {found!r}; {slug}'s {expected.kind} must have {wanted!r}"
-            fix = "map the customer's own service, or declare the name under service_names in config/securewatch.json"
-            findings.append(Finding("SW408", text, fix))
+            findings.append(Finding("SW408", text, _fix_of_identity(what, expected, slug), why=_NOT_OURS))
+    ours = f"{slug}'s {expected.kind} {facts.service_id}"
     if not facts.autodeploy_is_off:
-        text = f"service {facts.service_id} deploys by itself on new commits (autodeploy is on)"
-        findings.append(Finding("SW407", text, f"securewatch customer autodeploy-off {slug}"))
+        text = f"{ours} deploys by itself on new commits (autodeploy is on)"
+        why = "its own deploys would go past this plan, its gates and its checks"
+        findings.append(Finding("SW407", text, f"securewatch customer autodeploy-off {slug}", why=why))
     if facts.is_suspended:
-        findings.append(Finding("SW415", f"service {facts.service_id} is suspended", "resume it in Render's dashboard"))
+        why = "Render deploys nothing to a suspended service"
+        findings.append(Finding("SW415", f"{ours} is suspended", "resume it in Render's dashboard", why=why))
     return findings + _warnings(facts)
+
+
+def _fix_of_identity(what: str, expected: Expected, slug: str) -> str:
+    if what == "name":
+        return f"if it is {slug}'s all the same, declare the name under service_names in config/securewatch.json"
+    return f"map {slug}'s own service: {expected.kind}_service_id in config/render-deployment.json"
 
 
 def _warnings(facts: ServiceFacts) -> list[Finding]:

@@ -39,18 +39,23 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
         if run is None or run.stage is not Stage.QUEUED or run.version != answer.version:
             raise _nothing_open(customer.slug, answer.version)
         if not run.plan_hash.startswith(answer.plan):
-            raise _nothing_open(customer.slug, f"{answer.version} with the plan {answer.plan}")
+            raise _nothing_open(customer.slug, answer.version, f"{answer.plan}; the open plan is {run.plan_hash[:8]}")
         plan = await plans.load_plan(tx, run.plan_hash)
         rules = plan.customer(customer.slug).gates if plan is not None else None
         if rules is None or not rules.needs_approval:
-            raise UsageError("SW413", f"a deploy to {customer.slug} needs no approval", fix="just run it")
+            raise UsageError(
+                "SW413",
+                f"a deploy to {customer.slug} needs no approval",
+                why="its policy asks for none",
+                fix=_deploy(customer.slug, run.version),
+            )
         objection = objection_to(actor, rules, requested_by=run.requested_by)
         if objection:
             raise UsageError(
                 "SW413",
                 f"{actor} cannot answer for this deploy",
                 why=objection,
-                fix="let somebody else answer: SECUREWATCH_ACTOR names who acts",
+                fix=_by_another(answer, next((one for one in rules.approvers if one != run.requested_by), "NAME")),
             )
         given = await approvals.add(
             tx,
@@ -69,10 +74,19 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
     return given, run
 
 
-def _nothing_open(slug: str, version: str) -> NotFound:
+def _by_another(answer: Answer, actor: str) -> str:
+    verb = "approve" if answer.granted else "reject"
+    return f"SECUREWATCH_ACTOR={actor} securewatch {verb} --version {answer.version} --customer {answer.slug}"
+
+
+def _deploy(slug: str, version: str) -> str:
+    return f"securewatch deploy-customer --version {version} --customer {slug}"
+
+
+def _nothing_open(slug: str, version: str, plan: str = "") -> NotFound:
     return NotFound(
         "SW206",
-        f"no deploy of {version} to {slug} waits for an approval",
+        f"no deploy of {version} to {slug}{f' with the plan {plan}' if plan else ''} waits for an approval",
         why="approvals are bound to a plan, which is made when the deploy is asked for",
-        fix=f"securewatch deploy-customer --version {version} --customer {slug}",
+        fix=_deploy(slug, version),
     )

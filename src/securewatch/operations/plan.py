@@ -154,10 +154,10 @@ def refuse(findings: Sequence[Finding], *, forced: bool = False) -> None:
     if not stopping:
         return
     first = stopping[0]
-    others = "; ".join(one.what for one in stopping[1:])
+    others = [f"also: {one.what}" for one in stopping[1:]]
     fix = first.fix or ("add --force with a --reason to go on all the same" if first.is_soft else "")
     raise Refused(
-        first.code, first.what, why=f"also: {others}" if others else "a pre-deployment check says no", fix=fix
+        first.code, first.what, why="; ".join([first.why or "a pre-deployment check says no", *others]), fix=fix
     )
 
 
@@ -201,7 +201,7 @@ async def refuse_moved(deps: Deps, tag: Tag) -> None:
     if before is not None and before != tag.commit:
         raise Conflict(
             "SW412",
-            f"tag {tag.name} moved since it was first planned with",
+            f"tag {tag.name} moved since the first plan with it was made",
             why=f"it was {before[:12]}, the repository now says {tag.commit[:12]}",
             fix="put the tag back, or release the new commit under a new version",
         )
@@ -227,7 +227,12 @@ async def _check_policy(
             fix='add --reason "..."',
         )
     found = await find_policy(deps, customer, tag.name, from_version)
-    broken = [Finding(one.code, one.message, is_soft=one.soft) for one in found if not one.ok]
+    why = f"the policy {customer.policy} of {customer.slug}"
+    broken = [
+        Finding(one.code, f"{customer.slug}: {one.message}", is_soft=one.soft, why=f"{why}, rule: {one.rule}")
+        for one in found
+        if not one.ok
+    ]
     shown = [Check("policy", one.what, "warning") for one in broken if one.code == TESTING]
     broken = [one for one in broken if one.code != TESTING]
     if request.kind is RunKind.DEPLOY:

@@ -32,7 +32,7 @@ async def serve(deps: Deps, tell: Tell, watcher: Watcher) -> None:
             named = holder
         await pause_real_seconds(RETRY_LOCK_SECONDS)
     try:
-        tell(f"the controller runs (pid lock {lock.path}); Ctrl-C ends it, the work resumes with the next one")
+        tell("the controller runs; Ctrl-C ends it, the work resumes with the next one")
         controller = await make_controller(deps, owner_id)
         await controller.run(sharing_rates(deps, _never(deps, controller, watcher)))
     finally:

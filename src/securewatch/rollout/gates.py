@@ -100,7 +100,7 @@ def _window_gate(spec: WindowSpec, run: Run, now: datetime) -> Gate:
         return Gate("window", False, f"the maintenance window cannot be read: {error}", "SW401", person=_CONFIGURATION)
     if is_open(window, now):
         return Gate("window", is_open=True)
-    return Gate("window", False, "the maintenance window opens", "SW401", until=next_open(window, now))
+    return Gate("window", False, "the maintenance window", "SW401", until=next_open(window, now))
 
 
 def _approval_gate(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Gate:

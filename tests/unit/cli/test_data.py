@@ -63,9 +63,9 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
 def test_what_it_waits_for_is_said_with_its_end() -> None:
     until = NOW + timedelta(hours=6)
     view = make_view()
-    decision = Decision(view.run, waiting_on=WaitingOn("the maintenance window opens", "SW401", until, is_gate=True))
+    decision = Decision(view.run, waiting_on=WaitingOn("the maintenance window", "SW401", until, is_gate=True))
 
     data = status_data(status_of(view, decision, NOW))
 
-    assert (data["status"], data["waiting_on"], data["until"]) == ("waiting", "the maintenance window opens", until)
+    assert (data["status"], data["waiting_on"], data["until"]) == ("waiting", "the maintenance window", until)
     assert "exit_code" not in data

@@ -1,10 +1,14 @@
 """What is seen while a run is followed."""
 
-import pytest
+from io import StringIO
 
-from securewatch.cli.live import FleetLines, PlainLines, progress_of
+import pytest
+from rich.console import Console
+
+from securewatch.cli.live import FleetLines, PlainLines, draw, progress_of
 from securewatch.core.errors import Retryable
 from securewatch.deploy.model import ServiceKind, Stage
+from securewatch.deploy.view import Decision, WaitingOn
 from securewatch.operations.status import CustomerStatus, status_of
 from tests.factories import NOW, make_live, make_progress, make_view
 from tests.fakes.clock import ManualClock
@@ -104,3 +108,16 @@ def test_a_quiet_log_says_what_the_trouble_is(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == (
         "12:00:31  still backing up; trouble: SW303 Render cannot be reached; tried again\n"
     )
+
+
+def test_what_a_run_waits_for_stands_whole_on_lines_of_its_own_below_the_bar() -> None:
+    screen = StringIO()
+    text = "an approval by anyone but root; the maintenance window, which nobody will cut in the middle"
+    decision = Decision(make_view(Stage.QUEUED).run, waiting_on=WaitingOn(text, "SW402", is_gate=True))
+    waiting = status_of(make_view(Stage.QUEUED), decision, NOW)
+
+    Console(width=60, file=screen, color_system=None).print(draw(waiting, None, NOW, {}))
+
+    lines = [line.rstrip() for line in screen.getvalue().splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.startswith("waits for: "))
+    assert " ".join(lines[start:]) == f"waits for: {text}"

@@ -21,12 +21,12 @@ def test_what_moves_by_itself_waits_for_nothing() -> None:
 
 
 def test_what_waits_says_for_what_and_until_when() -> None:
-    waiting = WaitingOn("the maintenance window opens", "SW401", NOW + timedelta(hours=6), is_gate=True)
+    waiting = WaitingOn("the maintenance window", "SW401", NOW + timedelta(hours=6), is_gate=True)
 
     line = waiting_line(status(Stage.QUEUED, waiting), NOW)
 
-    assert line.startswith("waits for: the maintenance window opens (")
-    assert line.endswith("in 6 h)")
+    assert line.startswith("waits for: the maintenance window, which opens ")
+    assert line.endswith("in 6 h")
 
 
 def test_what_waits_for_a_person_has_no_end() -> None:

@@ -136,7 +136,7 @@ def test_each_of_the_three_files_must_be_there(tmp_path: Path, name: str) -> Non
 
     problem = refusal_of(config).problems[0]
 
-    assert (problem.file, problem.found) == (f"config/{name}", "nothing")
+    assert (problem.file, problem.found) == (f"config/{name}", "that it is missing")
 
 
 def test_a_key_written_twice_is_refused_with_its_path(tmp_path: Path) -> None:

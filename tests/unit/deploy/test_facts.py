@@ -50,6 +50,22 @@ def test_a_wrong_service_stops_the_deploy_whatever_is_forced(changes: dict[str, 
     assert hard(found) == found
 
 
+@pytest.mark.parametrize(
+    ("changes", "fix"),
+    [
+        ({"name": "securewatch-medhealth-backend"}, "service_names in config/securewatch.json"),
+        ({"type": "static_site"}, "backend_service_id in config/render-deployment.json"),
+        ({"owner_id": "tea-2"}, "backend_service_id in config/render-deployment.json"),
+    ],
+)
+def test_the_fix_of_a_wrong_service_fits_what_is_wrong_with_it(changes: dict[str, Any], fix: str) -> None:
+    (found,) = check(**changes)
+
+    assert fix in found.fix
+    assert "acme-corp" in found.what
+    assert found.why
+
+
 def test_autodeploy_is_never_switched_silently_and_the_error_names_the_command() -> None:
     assert check(autodeploy_is_off=False)[0].fix == "securewatch customer autodeploy-off acme-corp"
 

@@ -33,7 +33,7 @@ def read_raw(folder: Path, name: str, *, is_required: bool) -> RawFile:
     shown = f"{folder.name}/{name}"
     path = folder / name
     if not path.exists():
-        missing = Problem(shown, "the file", "nothing", JSON_ACCEPTED)
+        missing = Problem(shown, "the file", "that it is missing", JSON_ACCEPTED)
         return RawFile(shown, None, (missing,) if is_required else ())
     try:
         if path.stat().st_size > BYTES_MAX:
