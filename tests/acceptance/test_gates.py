@@ -30,7 +30,7 @@ def test_it_waits_for_approval_and_window_and_then_runs_inside_the_window(place:
     done = place.run(*DEPLOY, "--wait", "-o", "json").ended(0)
 
     assert "an approval by anyone but robin" in shut.out
-    assert "the maintenance window, which opens" in shut.out
+    assert "the maintenance window, until" in shut.out
     assert "approval     by anyone but the one who asks for it" in shut.out
     assert "window       Saturday 22:00-04:00 Europe/London" in shut.out
     assert "error[SW413]" in own.err
@@ -109,7 +109,7 @@ def test_a_freeze_is_waited_for_like_a_window(place: Place) -> None:
     back = place.run("rollback-customer", "--customer", "acme-corp", "-o", "json").ended(0)
 
     assert "'audit' holds until 2100-01-01 00:00 UTC" in dry.out
-    assert (shut.data["status"], shut.data["waiting_on"]) == ("waiting", "the freeze 'audit' ends")
+    assert (shut.data["status"], shut.data["waiting_on"]) == ("waiting", "the end of the freeze 'audit'")
     assert shut.data["until"] == "2100-01-01T00:00:00Z"
     assert before == []
     assert (forced.data["status"], back.data["status"]) == ("live", "rolled_back")

@@ -9,7 +9,7 @@ from rich.text import Text
 from securewatch.cli.tables import show_table
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
-from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan, Stage, Status
 
 if TYPE_CHECKING:
     from securewatch.operations.health import CustomerHealth, ServiceHealth
@@ -107,7 +107,7 @@ def waiting_line(status: "CustomerStatus", now: datetime, zone: str | None = Non
     if waiting.until is None:
         return f"waits for: {waiting.what}"
     until = show_until(waiting.until, now, ZoneInfo(zone) if zone else None)
-    return f"waits for: {waiting.what}" + (f", which opens {until}" if waiting.is_gate else f" ({until})")
+    return f"waits for: {waiting.what}" + (f", until {until}" if waiting.is_gate else f" ({until})")
 
 
 def summary_lines(status: "CustomerStatus", code: ExitCode) -> list[str]:
@@ -116,7 +116,8 @@ def summary_lines(status: "CustomerStatus", code: ExitCode) -> list[str]:
     for one in status.services:
         parts = [f"  {one.kind:<10} {show_status(one.status):<14} {one.deploy_id or 'no deploy'}"]
         if one.seconds is not None:
-            parts.append(f"live after {show_duration(one.seconds)}")
+            is_under_way = one.status in (Status.BUILDING, Status.UNKNOWN)
+            parts.append(f"{'under way for' if is_under_way else 'live after'} {show_duration(one.seconds)}")
         if one.version_note:
             parts.append(f"reports {one.version_note.replace('not reported', 'no version')}")
         if one.comparison is not None:

@@ -88,7 +88,7 @@ def _freeze_gate(freezes: Sequence[FreezeSpec], run: Run, now: datetime) -> Gate
     holding = freeze_at(freezes, now)
     if run.force or holding is None:
         return Gate("freeze", is_open=True)
-    return Gate("freeze", False, f"the freeze {holding.name!r} ends", "SW401", until=holding.end)
+    return Gate("freeze", False, f"the end of the freeze {holding.name!r}", "SW401", until=holding.end)
 
 
 def _window_gate(spec: WindowSpec, run: Run, now: datetime) -> Gate:

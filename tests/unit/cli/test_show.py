@@ -7,7 +7,7 @@ from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import ServiceKind, Stage
 from securewatch.deploy.view import Decision, WaitingOn
 from securewatch.operations.status import CustomerStatus, status_of
-from tests.factories import NOW, make_live, make_view
+from tests.factories import NOW, make_live, make_progress, make_view
 
 
 def status(stage: Stage, waiting: WaitingOn | None = None, **run: object) -> CustomerStatus:
@@ -25,7 +25,7 @@ def test_what_waits_says_for_what_and_until_when() -> None:
 
     line = waiting_line(status(Stage.QUEUED, waiting), NOW)
 
-    assert line.startswith("waits for: the maintenance window, which opens ")
+    assert line.startswith("waits for: the maintenance window, until ")
     assert line.endswith("in 6 h")
 
 
@@ -50,6 +50,15 @@ def test_a_verified_deploy_says_what_is_verified() -> None:
     lines = summary_lines(status(Stage.WATCHING, verified_at=NOW, progress=progress), ExitCode.DONE)
 
     assert lines[0] == "✔ live  acme-corp  v1.1.0 is verified"
+
+
+def test_a_deploy_that_is_not_live_yet_is_not_said_to_be() -> None:
+    found = status(Stage.DEPLOYING, progress=(make_progress(),))
+
+    shown = "\n".join(summary_lines(found, ExitCode.SIGN_IN))
+
+    assert "under way for 60 s" in shown or "under way for 1 min" in shown
+    assert "live after" not in shown
 
 
 def test_a_rollback_says_from_what_to_what_and_why() -> None:
