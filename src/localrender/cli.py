@@ -89,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rate(text: str) -> float:
-    rate = float(text)
+    try:
+        rate = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number: give product seconds a second, like 60") from None
     if rate <= 0:
         raise argparse.ArgumentTypeError("time must run forward: use a rate above 0")
     return rate

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import customers, deploys, installation, output, versions
+from securewatch.cli import customers, deploys, installation, options, output, versions
 from securewatch.cli.argv import hoist
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
@@ -68,7 +68,7 @@ def program(
     context: typer.Context,
     api_key: Annotated[str | None, typer.Option("--api-key", help="Render API key; RENDER_API_KEY is safer.")] = None,
     config: Annotated[str | None, typer.Option("--config", metavar="DIR", help="The configuration folder.")] = None,
-    format_: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    format_: options.Output = "text",
     yes: Annotated[bool, typer.Option("--yes", "--confirm", "-y", help="Do not ask.")] = False,
     show_version: Annotated[bool, typer.Option("--version", help="Print the program's version.")] = False,
 ) -> None:
@@ -80,7 +80,8 @@ def program(
 
     securewatch rollback-customer --customer acme-corp
 
-    --api-key, --config, -o and --yes may stand anywhere on the line.
+    --api-key, --config, -o and --yes may stand anywhere on the line. `deploy` and `rollback` are short for
+    `deploy-customer` and `rollback-customer`.
     """
     if format_ not in ("text", "json"):
         raise UsageError(

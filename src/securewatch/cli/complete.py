@@ -16,6 +16,21 @@ def complete_customers(incomplete: str) -> list[str]:
     return [slug for slug in customers if slug.startswith(incomplete)]
 
 
+def complete_service_types(incomplete: str) -> list[str]:
+    """The words of `--service-type`."""
+    return [word for word in ("backend", "frontend", "both") if word.startswith(incomplete)]
+
+
+def complete_untils(incomplete: str) -> list[str]:
+    """The words of `--until`."""
+    return [word for word in ("verified", "watched") if word.startswith(incomplete)]
+
+
+def complete_outputs(incomplete: str) -> list[str]:
+    """The words of `--output`."""
+    return [word for word in ("text", "json") if word.startswith(incomplete)]
+
+
 def complete_versions(incomplete: str) -> list[str]:
     """The tags that begin so."""
     import asyncio

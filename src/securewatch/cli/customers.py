@@ -14,7 +14,7 @@ def list_(context: typer.Context) -> None:
 
     securewatch customer list
     """
-    from securewatch.cli.data import print_json
+    from securewatch.cli.data import print_json, rows_data
     from securewatch.cli.show import instant_or_dash, status_text
     from securewatch.cli.tables import show_table
     from securewatch.operations.history import list_customers
@@ -22,7 +22,7 @@ def list_(context: typer.Context) -> None:
     session = session_of(context)
     rows = session.run(list_customers)
     if session.is_json:
-        print_json(rows)
+        print_json(rows_data(rows))
         return
     show_table(
         ("customer", "policy", "phase", "backend", "frontend", "status", "since", "note"),
@@ -86,7 +86,7 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
 
     securewatch customer history acme-corp
     """
-    from securewatch.cli.data import print_json
+    from securewatch.cli.data import print_json, rows_data
     from securewatch.cli.show import status_text
     from securewatch.cli.tables import show_table
     from securewatch.cli.words import show_duration, show_instant
@@ -99,7 +99,7 @@ def history(context: typer.Context, slug: options.Slug, limit: options.Limit = 2
     async def work(deps: Deps) -> None:
         runs = await load_runs(deps, deps.fleet.find_customer(slug).slug, limit=limit)
         if session.is_json:
-            print_json(runs)
+            print_json(rows_data(runs))
             return
         show_table(
             ("run", "what", "version", "status", "stage", "asked for by", "at", "took", "detail"),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from securewatch.core.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from securewatch.operations.health import CustomerHealth
     from securewatch.operations.history import CustomerCard
     from securewatch.operations.plan import Planned
@@ -35,6 +37,11 @@ def plain(value: object) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(one) for one in value]
     return value
+
+
+def rows_data(rows: "Iterable[object]") -> list[dict[str, Any]]:
+    """Records as JSON data: null where there is nothing, never an empty text."""
+    return [{key: None if value == "" else value for key, value in plain(row).items()} for row in rows]
 
 
 def status_data(status: "CustomerStatus", code: ExitCode | None = None) -> dict[str, Any]:
@@ -88,6 +95,7 @@ def plan_data(planned: "Planned") -> dict[str, Any]:
         "kind": plan.kind,
         "version": plan.version,
         "commit": plan.commit,
+        "slug": customer.slug,
         "customer": customer.slug,
         "policy": customer.policy,
         "phase": customer.phase,

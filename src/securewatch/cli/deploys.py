@@ -9,6 +9,9 @@ from securewatch.cli.parse import parse_kinds, parse_timeout, refuse_blank, refu
 from securewatch.cli.session import session_of
 
 PlanHash = Annotated[str, typer.Option("--plan", help="The plan's hash, or its beginning.")]
+To = Annotated[
+    list[str] | None, typer.Option("--to", metavar="DEPLOY", help="A deploy to go to, where none is recorded.")
+]
 Comment = Annotated[str, typer.Option("--comment", help="Why; kept in the audit log.")]
 
 
@@ -58,7 +61,7 @@ def rollback_customer(
     context: typer.Context,
     customer: options.Customer,
     service_type: options.ServiceType = "both",
-    to: Annotated[list[str] | None, typer.Option("--to", help="A deploy to go to, where none is recorded.")] = None,
+    to: To = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     reason: options.Reason = "",
@@ -143,7 +146,7 @@ def list_deployments(
 
     securewatch list-deployments --customer acme-corp
     """
-    from securewatch.cli.data import print_json
+    from securewatch.cli.data import print_json, rows_data
     from securewatch.cli.show import instant_or_dash
     from securewatch.cli.tables import show_table
     from securewatch.operations.history import list_deployments as fetch
@@ -151,7 +154,7 @@ def list_deployments(
     session, kinds = session_of(context), parse_kinds(service_type)
     rows = session.run(lambda deps: fetch(deps, customer, kinds=kinds, limit=limit))
     if session.is_json:
-        print_json(rows)
+        print_json(rows_data(rows))
         return
     show_table(
         ("service", "deploy", "status", "version", "commit", "trigger", "created", "finished", "run"),

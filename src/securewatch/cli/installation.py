@@ -9,7 +9,7 @@ from securewatch.cli.session import Session, say, session_of
 
 config = typer.Typer(help="The configuration: check, show, schema.")
 audit = typer.Typer(help="The audit log: list, verify.")
-All = Annotated[bool, typer.Option("--all", help="Every customer: the kill switch.")]
+All = Annotated[bool, typer.Option("--all", help="Every customer; only all at once can be.")]
 
 
 @config.command("check")

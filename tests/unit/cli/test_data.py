@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from securewatch.cli.data import plain, status_data
+from securewatch.cli.data import plain, rows_data, status_data
 from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import ServiceKind, Stage
 from securewatch.deploy.view import Decision, WaitingOn
@@ -69,3 +69,12 @@ def test_what_it_waits_for_is_said_with_its_end() -> None:
 
     assert (data["status"], data["waiting_on"], data["until"]) == ("waiting", "the maintenance window", until)
     assert "exit_code" not in data
+
+
+def test_a_record_says_null_where_there_is_nothing() -> None:
+    @dataclass(frozen=True)
+    class Row:
+        slug: str
+        backend: str
+
+    assert rows_data([Row("acme-corp", "")]) == [{"slug": "acme-corp", "backend": None}]
