@@ -219,6 +219,19 @@ def test_the_versions_are_listed_validated_and_asked_about(place: Place) -> None
     assert not place.state.exists()
 
 
+def test_a_policy_is_asked_about_for_its_customers_alone(place: Place) -> None:
+    asked = place.run(
+        "check-policy", "--version", "v1.1.0", "--policy", "enterprise", script="tag-based-deploy.sh"
+    ).ended(0)
+    unknown = place.run("check-policy", "--version", "v1.1.0", "--policy", "gold", script="tag-based-deploy.sh").ended(
+        2
+    )
+    place.run("version", "validate", "v1.1.0").ended(0)
+
+    assert {line.split()[0] for line in asked.out.splitlines()[1:]} == {"medhealth", "financefirst"}
+    assert "give demo, startup, standard, enterprise" in unknown.err
+
+
 # --- the key, and where one stands ------------------------------------------------------------------------------------
 
 

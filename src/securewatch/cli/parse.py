@@ -22,6 +22,15 @@ def parse_kinds(text: str) -> "tuple[ServiceKind, ...]":
     return kinds[text]
 
 
+def parse_one_of(word: str | None, flag: str | None, example: str) -> str:
+    """The one of a word and a flag of the same meaning that was given."""
+    given = [one for one in (word, flag) if one is not None]
+    if len(given) != 1:
+        why = "it was given twice" if given else "it is missing"
+        raise UsageError("SW201", "which version?", why=why, fix=f"give it once, like {example}")
+    return given[0]
+
+
 def parse_timeout(text: str | None) -> float | None:
     """The seconds of a `--timeout` like `15m`."""
     from securewatch.config.quantity import parse_short_duration

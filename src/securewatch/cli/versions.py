@@ -11,6 +11,8 @@ AnyVersion = Annotated[
     str | None, typer.Option("--version", help="The git tag.", autocompletion=options.complete_versions)
 ]
 
+AnyTag = Annotated[str | None, typer.Argument(help="The git tag.", autocompletion=options.complete_versions)]
+
 
 def list_versions(context: typer.Context) -> None:
     """List the vendor's tags, the newest version first.
@@ -60,33 +62,43 @@ def list_versions(context: typer.Context) -> None:
     )
 
 
-def validate(context: typer.Context, version: options.Version) -> None:
+def validate(context: typer.Context, tag: AnyTag = None, version: AnyVersion = None) -> None:
     """Check that a version is well-formed, tagged, not moved.
 
     securewatch validate --version v1.1.0
+
+    securewatch version validate v1.1.0
     """
     from securewatch.cli.data import print_json
+    from securewatch.cli.parse import parse_one_of
     from securewatch.operations.versions import validate as check
 
-    session = session_of(context)
-    tag = session.run(lambda deps: check(deps, version))
+    session, wanted = session_of(context), parse_one_of(tag, version, "--version v1.1.0")
+    found = session.run(lambda deps: check(deps, wanted))
     if session.is_json:
-        print_json({"tag": tag.name, "commit": tag.commit, "annotated": tag.annotated, "valid": True})
+        print_json({"tag": found.name, "commit": found.commit, "annotated": found.annotated, "valid": True})
     else:
-        print(f"{tag.name} is valid: {'an annotated' if tag.annotated else 'a light'} tag at {tag.commit}")
+        print(f"{found.name} is valid: {'an annotated' if found.annotated else 'a light'} tag at {found.commit}")
 
 
-def check_policy(context: typer.Context, version: options.Version, customer: options.AnyCustomer = None) -> None:
+def check_policy(
+    context: typer.Context,
+    version: options.Version,
+    customer: options.AnyCustomer = None,
+    policy: Annotated[str | None, typer.Option("--policy", help="Only the customers of this policy.")] = None,
+) -> None:
     """Ask the policies whether they allow a version. Exit code 1 where one does not.
 
     securewatch check-policy --version v1.1.0 --customer acme-corp
+
+    securewatch check-policy --version v1.1.0 --policy enterprise
     """
     from securewatch.cli.data import print_json
     from securewatch.cli.tables import show_table
     from securewatch.operations.versions import check_policy as check
 
     session = session_of(context)
-    answers = session.run(lambda deps: check(deps, version, (customer,) if customer else ()))
+    answers = session.run(lambda deps: check(deps, version, customer=customer, policy=policy))
     if session.is_json:
         print_json(
             [

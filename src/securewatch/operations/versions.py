@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from securewatch.config.fleet import PHASE_OF_POLICY, Customer
+from securewatch.core.errors import UsageError
 from securewatch.deploy.model import ServiceKind
 from securewatch.deps import Deps
 from securewatch.operations.plan import BOTH, find_policy, refuse_moved
@@ -76,10 +78,15 @@ async def validate(deps: Deps, version: str) -> Tag:
     return tag
 
 
-async def check_policy(deps: Deps, version: str, slugs: tuple[str, ...]) -> list[PolicyAnswer]:
-    """What the policies of these customers (none: of all) say of the version. Raises like `validate`."""
+async def check_policy(
+    deps: Deps, version: str, *, customer: str | None = None, policy: str | None = None
+) -> list[PolicyAnswer]:
+    """What the policies of the customer, of a policy's customers, or of all say of the version.
+
+    Raises like `validate`, NotFound (SW202) for an unknown customer, UsageError (SW201) for an unknown policy.
+    """
     tag = await validate(deps, version)
-    chosen = [deps.fleet.find_customer(slug) for slug in slugs] or list(deps.fleet.customers.values())
+    chosen = _chosen(deps, customer, policy)
     current: dict[str, str] = {}
     database = await deps.existing_database()
     if database is not None:
@@ -90,3 +97,15 @@ async def check_policy(deps: Deps, version: str, slugs: tuple[str, ...]) -> list
         PolicyAnswer(one.slug, one.policy, await find_policy(deps, one, tag.name, current.get(one.slug, "")))
         for one in chosen
     ]
+
+
+def _chosen(deps: Deps, customer: str | None, policy: str | None) -> Sequence[Customer]:
+    known = [deps.fleet.find_customer(customer)] if customer else list(deps.fleet.customers.values())
+    if policy is not None and policy not in PHASE_OF_POLICY:
+        raise UsageError(
+            "SW201",
+            f"there is no policy {policy!r}",
+            why="it is none of the policies that a release knows",
+            fix=f"give {', '.join(PHASE_OF_POLICY)}",
+        )
+    return [one for one in known if policy in (None, one.policy)]

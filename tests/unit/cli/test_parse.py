@@ -2,7 +2,7 @@
 
 import pytest
 
-from securewatch.cli.parse import parse_kinds, parse_timeout, parse_until, refuse_contradictions
+from securewatch.cli.parse import parse_kinds, parse_one_of, parse_timeout, parse_until, refuse_contradictions
 from securewatch.core.errors import UsageError
 from securewatch.deploy.model import ServiceKind
 from securewatch.operations.follow import FollowOptions
@@ -60,3 +60,10 @@ def test_flags_that_say_nothing_together_are_refused(flags: dict[str, bool], wan
 def test_the_exit_code_of_a_dry_run_goes_with_a_dry_run() -> None:
     refuse_contradictions(is_dry=True, is_detailed=True, is_detached=False)
     refuse_contradictions(is_dry=False, is_detailed=False, is_detached=False, waits=True)
+
+
+@pytest.mark.parametrize("given", [(None, None), ("v1.1.0", "v1.1.0")])
+def test_a_version_is_given_once_as_a_word_or_a_flag(given: tuple[str | None, str | None]) -> None:
+    assert parse_one_of("v1.1.0", None, "v1.1.0") == parse_one_of(None, "v1.1.0", "v1.1.0") == "v1.1.0"
+    with pytest.raises(UsageError):
+        parse_one_of(*given, "v1.1.0")
