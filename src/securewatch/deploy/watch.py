@@ -130,11 +130,11 @@ def keep_watch(view: View, found: Decision, now: datetime) -> Decision:
     if run.stage not in (Stage.DEPLOYING, Stage.SETTLING) or not kinds or found.run.stage is not run.stage:
         return found
     alarmed = _alarmed(view, kinds, now)
-    if alarmed is not None and (alarmed.run != run or not alarmed.looks):
+    if alarmed is not None and alarmed.run != run:
         return alarmed
     interval = view.customer.rules.dense_interval_seconds
     looks, next_at = sample_looks(view, kinds, now, interval_seconds=interval, since=run.since)
-    if alarmed is not None:
+    if alarmed is not None:  # a burst is under way: its samples come more often
         looks, next_at = alarmed.looks, alarmed.next_at or next_at
     return replace(found, looks=(*found.looks, *looks), next_at=min(found.next_at or next_at, next_at))
 
