@@ -81,15 +81,21 @@ def session_of(context: typer.Context) -> Session:
 
 
 def ask(question: str) -> bool:
-    """Ask a person yes or no. Ctrl-C and SIGTERM end the wait at once, though it blocks the event loop: typer.Abort."""
+    """Ask a person yes or no. Ctrl-C and SIGTERM end the wait at once, though it blocks the event loop: typer.Abort.
+
+    The loop must not hear of the signal too: it would cancel the command a second time, while it ends.
+    """
+    import asyncio
     import signal
 
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         return typer.confirm(question)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _cancel_on_sigterm()
 
 
 def _prepare_loop() -> None:
@@ -98,8 +104,6 @@ def _prepare_loop() -> None:
     Where several tasks meet one trouble at once, the command ends with the first one's error and tells it.
     """
     import asyncio
-    import signal
-    import threading
     from typing import Any
 
     from securewatch.core.errors import SecurewatchError
@@ -108,10 +112,18 @@ def _prepare_loop() -> None:
         if not isinstance(context.get("exception"), SecurewatchError):
             loop.default_exception_handler(context)
 
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    loop.set_exception_handler(show_unexpected)
+    asyncio.get_running_loop().set_exception_handler(show_unexpected)
+    _cancel_on_sigterm()
+
+
+def _cancel_on_sigterm() -> None:
+    import asyncio
+    import signal
+    import threading
+
+    task = asyncio.current_task()
     if task is not None and threading.current_thread() is threading.main_thread():
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def tell_of_key(deps: "Deps") -> None:
