@@ -52,7 +52,7 @@ class Committer:
                 await self._end_watches(tx, run, now)
             run = await runs.update_run(tx, run, expected_epoch=view.run.epoch)
             await self._journal(tx, view.run, run, now)
-            if moved and run.stage in _REPLACED_NOTHING and not run.went_live:
+            if moved and run.stage in _REPLACED_NOTHING and not (run.went_live or run.kind is RunKind.ROLLBACK):
                 await self._reopen_watches(tx, run, now)
         if moved:
             await observations.clear_observations(tx, run.id)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from securewatch.deploy.model import Stage
+from securewatch.deploy.model import RunKind, Stage
 from securewatch.store import runs, sealed
 from tests.factories import BACKEND, FRONTEND, SERVICE_IDS
 from tests.integration.controller.given import NEW, OLD, ask_back, ended, reached, running_engine
@@ -105,6 +105,29 @@ async def test_a_watch_goes_on_when_the_run_that_ended_it_replaced_nothing(tmp_p
 
         assert (await engine.load("acme-corp-2")).stage is Stage.FAILED
         assert (again.since, again.finished_at, again.replaced_by) == (watched.verified_at, None, "")
+
+
+async def test_a_rollback_of_its_own_leaves_the_watch_that_it_ended_ended(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        watched = await engine.run_until(reached(Stage.WATCHING))
+        back = replace(
+            engine.run,
+            id="acme-corp-2",
+            generation=2,
+            kind=RunKind.ROLLBACK,
+            trigger="customer request",
+            good=watched.good,
+            since=engine.clock.now(),
+        )
+        async with engine.database.write("back") as tx:
+            await runs.add_run(tx, back)
+
+        old = await engine.run_until(ended)
+        for _ in range(400):
+            await engine.step()
+
+        assert (await engine.load("acme-corp-2")).stage is Stage.ROLLED_BACK
+        assert old.stage is (await engine.load()).stage is Stage.SUPERSEDED
 
 
 async def test_while_everything_is_paused_a_deploy_that_goes_live_is_still_watched(tmp_path: Path) -> None:
