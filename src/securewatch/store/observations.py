@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -33,32 +33,11 @@ _CLEAR = Prepared(
     )
 )
 _ADD_SAMPLE = Prepared(sa.insert(samples), [column.name for column in samples.columns if column.name != "id"])
-
-
-def _newest_samples(kind: ServiceKind) -> sa.Select[tuple[str, str, bool, float | None, str]]:
-    """The newest samples of one service, read backwards along the index."""
-    columns = (samples.c.service_kind, samples.c.at, samples.c.ok, samples.c.response_ms, samples.c.reason)
-    newest = (
-        sa.select(*columns)
-        .where(
-            samples.c.run_id == sa.bindparam("p_run_id"),
-            samples.c.service_kind == kind.value,
-            samples.c.at >= sa.bindparam("p_since"),
-        )
-        .order_by(samples.c.at.desc(), samples.c.id.desc())
-        .limit(sa.bindparam("p_limit"))
-        .subquery()
-    )
-    return sa.select(newest)
-
-
 _NEWER = Prepared(
     sa.select(samples.c.id, samples.c.service_kind, samples.c.at, samples.c.ok, samples.c.response_ms, samples.c.reason)
     .where(samples.c.run_id == sa.bindparam("p_run_id"), samples.c.id > sa.bindparam("p_after"))
     .order_by(samples.c.at, samples.c.id)
 )
-_SAMPLES = Prepared(sa.union_all(*(_newest_samples(kind) for kind in ServiceKind)))
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -105,18 +84,6 @@ async def add_sample(tx: Tx, run_id: str, kind: ServiceKind, phase: str, sample:
         "reason": safe_text(sample.reason),
     }
     await tx.change(_ADD_SAMPLE, row)
-
-
-async def samples_of(
-    tx: Tx, run_id: str, *, since: datetime | None = None, limit: int = 400
-) -> Mapping[ServiceKind, tuple[Sample, ...]]:
-    """The last `limit` samples of each service at or after `since`, oldest first; a service without any has no key."""
-    since_text = to_text(since or _BEGINNING)
-    found = await tx.rows(_SAMPLES, {"p_run_id": run_id, "p_since": since_text, "p_limit": limit})
-    by_kind: dict[str, list[Sample]] = {}
-    for kind, at, ok, response_ms, reason in reversed(found):
-        by_kind.setdefault(kind, []).append(Sample(from_text(at), bool(ok), response_ms, reason))
-    return {ServiceKind(kind): tuple(taken) for kind, taken in by_kind.items()}
 
 
 async def newer_samples(tx: Tx, run_id: str, known: Taken, *, limit: int) -> Taken:

@@ -7,6 +7,7 @@ from securewatch.deploy.model import ServiceKind
 from securewatch.deploy.view import Observation
 from securewatch.health.verdict import Sample
 from securewatch.store import observations
+from securewatch.store.observations import Taken
 from tests.integration.store.given import NOW, State, later, with_run
 
 BACKEND, FRONTEND = ServiceKind.BACKEND, ServiceKind.FRONTEND
@@ -43,7 +44,7 @@ async def test_cleared_observations_count_from_one_again(tmp_path: Path) -> None
     assert (after_a_part, after_all, again.count) == ({"version:backend"}, {}, 1)
 
 
-async def test_samples_come_by_service_oldest_first_from_an_instant_on_and_no_more_than_asked(tmp_path: Path) -> None:
+async def test_samples_come_by_service_oldest_first_and_no_more_than_asked(tmp_path: Path) -> None:
     taken = [Sample(later(n), n != 3, None if n == 3 else 10.5 * n, "no answer" if n == 3 else "") for n in range(6)]
     async with with_run(tmp_path) as (state, run):
         async with state.database.write("samples") as tx:
@@ -51,22 +52,26 @@ async def test_samples_come_by_service_oldest_first_from_an_instant_on_and_no_mo
                 await observations.add_sample(tx, run.id, BACKEND, "verifying", sample)
             await observations.add_sample(tx, run.id, FRONTEND, "watching", taken[0])
         async with state.database.read() as tx:
-            everything = await observations.samples_of(tx, run.id, since=None)
-            late = await observations.samples_of(tx, run.id, since=later(4))
-            newest = await observations.samples_of(tx, run.id, limit=2)
-            nothing = await observations.samples_of(tx, "run-x")
+            everything = await observations.newer_samples(tx, run.id, Taken(), limit=400)
+            newest = await observations.newer_samples(tx, run.id, Taken(), limit=2)
+            nothing = await observations.newer_samples(tx, "run-x", Taken(), limit=400)
 
-    assert everything == {BACKEND: tuple(taken), FRONTEND: (taken[0],)}
-    assert late == {BACKEND: tuple(taken[4:])}
-    assert newest == {BACKEND: tuple(taken[4:]), FRONTEND: (taken[0],)}
-    assert nothing == {}
+    assert everything.by_kind == {BACKEND: tuple(taken), FRONTEND: (taken[0],)}
+    assert newest.by_kind == {BACKEND: tuple(taken[4:]), FRONTEND: (taken[0],)}
+    assert nothing == Taken()
 
 
-async def test_samples_of_one_instant_keep_their_order(tmp_path: Path) -> None:
-    taken = tuple(Sample(NOW, True, float(n)) for n in range(5))
+async def test_only_samples_that_were_added_since_are_read(tmp_path: Path) -> None:
+    taken = tuple(Sample(NOW, True, float(n)) for n in range(5))  # of one instant: they keep their order
     async with with_run(tmp_path) as (state, run):
-        async with state.database.write("samples") as tx:
-            for sample in taken:
+        known = Taken()
+        for sample in taken:
+            async with state.database.write("samples") as tx:
                 await observations.add_sample(tx, run.id, BACKEND, "verifying", sample)
+            async with state.database.read() as tx:
+                known = await observations.newer_samples(tx, run.id, known, limit=400)
         async with state.database.read() as tx:
-            assert await observations.samples_of(tx, run.id) == {BACKEND: taken}
+            again = await observations.newer_samples(tx, run.id, known, limit=400)
+
+    assert again is known
+    assert known.by_kind == {BACKEND: taken}
