@@ -72,7 +72,7 @@ async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inb
 
 async def load_grants(tx: Tx, run: Run) -> Sequence[Grant]:
     """The answers that people gave to a run's plan."""
-    found = await approvals.approvals_of(tx, run.plan_hash, run.slug)
+    found = await approvals.approvals_of(tx, run.approval_hash, run.slug)
     return [
         Grant(one.plan_hash, one.slug, one.actor, one.at, one.expires_at, one.granted, one.used_by) for one in found
     ]

@@ -270,6 +270,8 @@ class Run:
     """One try to bring one customer to a plan's version (or back): the row that the controller moves.
 
     `generation` counts tries of this customer; every write is conditional on it. `epoch` counts commits of this row.
+    `rollout_id` names the rollout that began it, and `release_hash` that one's plan, to which approvals are bound; both
+    are empty for a direct command.
     """
 
     id: str
@@ -300,7 +302,14 @@ class Run:
     unwatched_seconds: float = 0.0
     finished_at: datetime | None = None
     replaced_by: str = ""
+    rollout_id: str = ""
+    release_hash: str = ""
     epoch: int = 0
+
+    @property
+    def approval_hash(self) -> str:
+        """The hash of the plan to which approvals of this run are bound."""
+        return self.release_hash or self.plan_hash
 
     def of(self, kind: ServiceKind) -> Progress:
         """The progress of one service; an empty one where the run does not touch it."""

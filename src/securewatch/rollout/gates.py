@@ -81,7 +81,7 @@ def objection_to(actor: str, rules: GateRules, *, requested_by: str) -> str:
 
 
 def _answers(run: Run, grants: Sequence[Grant]) -> tuple[Grant, ...]:
-    return tuple(one for one in grants if one.plan_hash == run.plan_hash and one.slug == run.slug)
+    return tuple(one for one in grants if one.plan_hash == run.approval_hash and one.slug == run.slug)
 
 
 def _freeze_gate(freezes: Sequence[FreezeSpec], run: Run, now: datetime) -> Gate:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from securewatch.deploy.model import Stage
 from securewatch.deploy.view import EffectKind, EffectState
+from securewatch.rollout.model import RolloutState
 
 _TERMINAL = [stage for stage in Stage if stage.is_terminal]
 _WAITING = [Stage.QUEUED, Stage.PREFLIGHT]
@@ -35,6 +36,8 @@ turns back begins to act while another run waits (S18).
 """
 STANDING_RUN = f"stage NOT IN ({_listed([*_WAITING, Stage.REFUSED, Stage.FAILED, Stage.ROLLED_BACK])})"
 """SQL: what the run did may be in force: it has begun, and did not end with everything taken back."""
+OPEN_ROLLOUT = f"state NOT IN ({_listed(state for state in RolloutState if state.is_over)})"
+"""SQL: the rollout may still start something."""
 
 metadata = sa.MetaData()
 
@@ -225,4 +228,77 @@ identity = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.Index("ix_identity_fingerprint", "family", "fingerprint"),
+)
+
+release_plan = sa.Table(
+    "release_plan",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("plan_format", sa.Integer, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("commit", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+)
+
+rollout = sa.Table(
+    "rollout",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("plan_hash", sa.Text, sa.ForeignKey("release_plan.hash"), nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    _partial("uq_rollout_open", OPEN_ROLLOUT, "version", unique=True),
+)
+
+member = sa.Table(
+    "member",
+    metadata,
+    sa.Column("rollout_id", sa.Text, sa.ForeignKey("rollout.id"), primary_key=True),
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index("ix_member_run", "run_id"),
+)
+
+freeze = sa.Table(
+    "freeze",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text),
+    sa.Column("document", sa.Text, nullable=False),
+    _partial("ix_freeze_open", "ended_at IS NULL", "id"),
+)
+
+notice = sa.Table(
+    "notice",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("recipient", sa.Text, nullable=False),
+    sa.Column("slug", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("next_at", sa.Text),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.UniqueConstraint("event", "recipient", name="uq_notice_once"),
+    _partial("ix_notice_due", "next_at IS NOT NULL", "next_at"),
+)
+
+calendar_entry = sa.Table(
+    "calendar_entry",
+    metadata,
+    sa.Column("uid", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
 )
