@@ -82,7 +82,7 @@ class Committer:
         is_first = view.run.stage is Stage.QUEUED and run.stage is Stage.PREFLIGHT
         if not is_first or not view.customer.gates.needs_approval or run.force:
             return run
-        found = valid_grants(view.customer, view.run, grants, now)
+        found = valid_grants(view.customer.gates, view.run, grants, now)
         for grant in found:
             is_ours = grant.used_by == run.id
             if not is_ours and not await approvals.mark_used(

@@ -39,6 +39,7 @@ from securewatch.deploy.view import (
     Observation,
     View,
     WaitingOn,
+    waiting_at,
 )
 from securewatch.health.verdict import Health, baseline_of, judge
 
@@ -108,16 +109,7 @@ def _decide_queued(view: View, now: datetime) -> Decision:
 
 def _wait_at_gates(view: View, shut: tuple[Gate, ...]) -> Decision:
     untils = [gate.until for gate in shut if gate.until is not None]
-    people = [gate.person for gate in shut if gate.person]
-    only_people = all(gate.person for gate in shut)
-    waiting = WaitingOn(
-        "; ".join(gate.reason for gate in sorted(shut, key=lambda gate: gate.until is not None)),
-        code=shut[0].code,
-        until=max(untils) if untils else None,
-        person=people[0] if people and only_people else "",
-        is_gate=True,
-    )
-    return Decision(view.run, waiting_on=waiting, next_at=min(untils) if untils else None)
+    return Decision(view.run, waiting_on=waiting_at(shut), next_at=min(untils) if untils else None)
 
 
 def _decide_preflight(view: View, now: datetime) -> Decision:

@@ -1,6 +1,6 @@
 """What a decision about a run looks at and gives back: effects, looks, observations, gates. Frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -151,6 +151,19 @@ class WaitingOn:
     until: datetime | None = None
     person: str = ""
     is_gate: bool = False
+
+
+def waiting_at(shut: Sequence[Gate]) -> WaitingOn:
+    """What somebody behind these shut gates (one or more) waits for. A person is named where only people open them."""
+    untils = [gate.until for gate in shut if gate.until is not None]
+    only_people = all(gate.person for gate in shut)
+    return WaitingOn(
+        "; ".join(gate.reason for gate in sorted(shut, key=lambda gate: gate.until is not None)),
+        code=shut[0].code,
+        until=max(untils) if untils else None,
+        person=shut[0].person if only_people else "",
+        is_gate=True,
+    )
 
 
 @dataclass(frozen=True)

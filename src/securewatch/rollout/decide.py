@@ -31,7 +31,7 @@ def decide(fleet: FleetView, now: datetime) -> FleetDecision:
     """What may happen next to every run."""
     decisions = {}
     for view in fleet.views:
-        gates = (*_predecessors(fleet, view), *gates_of(view.customer, view.run, fleet.grants, now))
+        gates = (*_predecessors(fleet, view), *gates_of(view.customer.gates, view.run, fleet.grants, now))
         bound = replace(view, gates=gates, is_paused=fleet.is_paused)
         decisions[view.run.id] = one.decide(bound, now)
     instants = [found.next_at for found in decisions.values() if found.next_at is not None]

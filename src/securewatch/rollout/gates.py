@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securewatch.deploy.model import CustomerPlan, FreezeSpec, GateRules, Run, Stage, WindowSpec
+from securewatch.deploy.model import FreezeSpec, GateRules, Run, Stage, WindowSpec
 from securewatch.deploy.view import Gate
 from securewatch.rollout.windows import Window, is_open, next_open, window_from
 
@@ -28,19 +28,18 @@ class Grant:
     used_by: str | None = None
 
 
-def gates_of(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Gate, ...]:
-    """Every gate of the customer's plan, open or shut; `grants` are the answers given, oldest first.
+def gates_of(rules: GateRules, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Gate, ...]:
+    """Every gate that the rules name, open or shut; `grants` are the answers given, oldest first.
 
     `--force` opens them: all are soft checks.
     """
-    rules = customer.gates
     gates = []
     if rules.freezes:
         gates.append(_freeze_gate(rules.freezes, run, now))
     if rules.window is not None:
         gates.append(_window_gate(rules.window, run, now))
     if rules.needs_approval:
-        gates.append(_approval_gate(customer, run, grants, now))
+        gates.append(_approval_gate(rules, run, grants, now))
     return tuple(gates)
 
 
@@ -54,7 +53,7 @@ def window_of(spec: WindowSpec) -> Window:
     return window_from(spec.day, start=spec.start, end=spec.end, timezone=spec.timezone)
 
 
-def valid_grants(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Grant, ...]:
+def valid_grants(rules: GateRules, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Grant, ...]:
     """The approvals that count, newest first: of this plan and customer, by people who may, unexpired, unused (I9).
 
     Of each person it is the newest. A rejection, whoever gives it, revokes every approval before it; an approval by
@@ -65,7 +64,7 @@ def valid_grants(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now:
         if not answer.granted:
             break
         is_unused = answer.used_by in (None, run.id)
-        may_approve = not objection_to(answer.actor, customer.gates, requested_by=run.requested_by)
+        may_approve = not objection_to(answer.actor, rules, requested_by=run.requested_by)
         if may_approve and is_unused and now < answer.expires_at:
             found.setdefault(answer.actor, answer)
     return tuple(found.values())
@@ -103,15 +102,15 @@ def _window_gate(spec: WindowSpec, run: Run, now: datetime) -> Gate:
     return Gate("window", False, "the maintenance window", "SW401", until=next_open(window, now))
 
 
-def _approval_gate(customer: CustomerPlan, run: Run, grants: Sequence[Grant], now: datetime) -> Gate:
+def _approval_gate(rules: GateRules, run: Run, grants: Sequence[Grant], now: datetime) -> Gate:
     """Open with enough approvals that count. Once used they expire no more, unless the run waits in the queue again."""
-    answers, needed = _answers(run, grants), customer.gates.approvals_needed
+    answers, needed = _answers(run, grants), rules.approvals_needed
     rejected = answers[-1] if answers and not answers[-1].granted else None
     went_ahead = len(run.approved_by) >= needed and run.stage is not Stage.QUEUED and rejected is None
-    given = tuple(grant.actor for grant in valid_grants(customer, run, grants, now))
+    given = tuple(grant.actor for grant in valid_grants(rules, run, grants, now))
     if run.force or went_ahead or len(given) >= needed:
         return Gate("approval", is_open=True)
-    who = _who_may_approve(customer.gates, (run.requested_by, *reversed(given)))
+    who = _who_may_approve(rules, (run.requested_by, *reversed(given)))
     count = "an approval" if needed == 1 else f"{needed - len(given)} of {needed} approvals"
     said = f" ({rejected.actor} rejected it)" if rejected else ""
     return Gate("approval", False, f"{count} by {who}{said}", "SW402", person=who)

@@ -28,11 +28,12 @@ class RolloutState(StrEnum):
 
 
 class MemberState(StrEnum):
-    """Where one customer is within a rollout."""
+    """Where one customer is within a rollout. Verified ones are still watched; done ones have been."""
 
     PENDING = "pending"
     RUNNING = "running"
     VERIFIED = "verified"
+    DONE = "done"
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
     HELD = "held"

@@ -17,12 +17,12 @@ CHRISTMAS = FreezeSpec("christmas", datetime(2026, 12, 23, tzinfo=UTC), datetime
 
 def gate(name: str, grants: Sequence[Grant] = (), *, of: Run | None = None, now: datetime = NOW, **rules: Any) -> Gate:
     """One gate of a customer with these rules."""
-    found = {one.name: one for one in gates_of(customer(**rules), of or run(), grants, now)}
+    found = {one.name: one for one in gates_of(customer(**rules).gates, of or run(), grants, now)}
     return found[name]
 
 
 def names(**rules: Any) -> list[str]:
-    return [one.name for one in gates_of(customer(**rules), run(), (), NOW)]
+    return [one.name for one in gates_of(customer(**rules).gates, run(), (), NOW)]
 
 
 # --- which gates bind -------------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def test_each_rule_brings_its_gate() -> None:
 def test_force_opens_every_gate() -> None:
     part = customer(window=SUNDAY_NIGHT, needs_approval=True, approvals_needed=2, freezes=(AUDIT,))
 
-    found = gates_of(part, run(force=True), (), NOW)
+    found = gates_of(part.gates, run(force=True), (), NOW)
 
     assert [(one.name, one.is_open) for one in found] == [("freeze", True), ("window", True), ("approval", True)]
 
@@ -117,7 +117,7 @@ def test_the_window_of_a_plan_keeps_its_hours_and_zone() -> None:
 
 def test_an_approval_by_another_person_opens_the_gate() -> None:
     assert gate("approval", [grant("alice")], needs_approval=True).is_open
-    assert valid_grants(customer(needs_approval=True), run(), [grant("alice")], NOW) == (grant("alice"),)
+    assert valid_grants(customer(needs_approval=True).gates, run(), [grant("alice")], NOW) == (grant("alice"),)
 
 
 def test_without_an_answer_the_gate_waits_for_a_person() -> None:
@@ -253,7 +253,7 @@ def test_one_of_two_approvals_that_does_not_count_leaves_the_gate_shut() -> None
 def test_of_each_person_the_newest_approval_counts() -> None:
     older, newer = grant("alice"), grant("alice", expires_at=NOW + timedelta(days=3))
 
-    found = valid_grants(customer(needs_approval=True), run(), [older, grant("carol"), newer], NOW)
+    found = valid_grants(customer(needs_approval=True).gates, run(), [older, grant("carol"), newer], NOW)
 
     assert found == (newer, grant("carol"))
 
@@ -278,5 +278,5 @@ def test_who_may_approve(actor: str, approvers: tuple[str, ...], objection: str)
 def test_the_hash_of_the_runs_own_plan_is_what_an_approval_binds_to() -> None:
     replanned = run(plan_hash="51d0")
 
-    assert valid_grants(customer(needs_approval=True), replanned, [grant()], NOW) == ()
-    assert valid_grants(customer(needs_approval=True), run(plan_hash=HASH), [grant()], NOW) == (grant(),)
+    assert valid_grants(customer(needs_approval=True).gates, replanned, [grant()], NOW) == ()
+    assert valid_grants(customer(needs_approval=True).gates, run(plan_hash=HASH), [grant()], NOW) == (grant(),)
