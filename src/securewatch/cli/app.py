@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import customers, deploys, installation, options, output, versions
+from securewatch.cli import customers, deploys, installation, options, output, rollouts, versions
 from securewatch.cli.argv import hoist
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
@@ -28,6 +28,10 @@ COMMANDS = (
     ("why", deploys.why),
     ("approve", deploys.approve),
     ("reject", deploys.reject),
+    ("start-phase", rollouts.start_phase),
+    ("deploy-customers", rollouts.deploy_customers),
+    ("deploy-batch", rollouts.deploy_batch),
+    ("check-status", rollouts.check_status),
     ("list-versions", versions.list_versions),
     ("validate", versions.validate),
     ("check-policy", versions.check_policy),
@@ -47,6 +51,7 @@ for _name, _command in COMMANDS:
 for _name, _command in ALIASES:
     app.command(_name, hidden=True)(_command)
 GROUPS = (
+    ("rollout", rollouts.app),
     ("customer", customers.app),
     ("version", versions.app),
     ("config", installation.config),

@@ -6,6 +6,7 @@ from securewatch.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from securewatch.deploy.model import ServiceKind
     from securewatch.operations.follow import FollowOptions
@@ -44,6 +45,21 @@ def parse_timeout(text: str | None) -> float | None:
     if seconds <= 0:
         raise _refused("--timeout", text, "a duration above zero like 90s, 15m or 1h")
     return seconds
+
+
+def parse_instant(flag: str, text: str | None) -> "datetime | None":
+    """An instant like 2026-12-01T09:00Z; a date alone is its first instant in UTC."""
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise _refused(flag, text, "an instant like 2026-12-01T09:00Z, or a date") from error
+    if found.tzinfo is None and len(text.strip()) > 10:
+        raise _refused(flag, text, "an instant with its time zone, like 2026-12-01T09:00Z or …+01:00")
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def parse_until(text: str, *, waits: bool) -> "FollowOptions":

@@ -98,6 +98,20 @@ def ask(question: str) -> bool:
         _cancel_on_sigterm()
 
 
+def confirm(session: Session, question: str) -> bool:
+    """Ask before something that cannot be undone. Raises UsageError (SW207) off a terminal without --yes."""
+    from securewatch.core.errors import UsageError
+
+    if session.is_sure:
+        return True
+    if not session.is_live:
+        raise UsageError("SW207", "this needs a confirmation", why="nobody can be asked here", fix="add --yes")
+    if typer.confirm(question):
+        return True
+    say("nothing was done")
+    return False
+
+
 def _prepare_loop() -> None:
     """Let SIGTERM do what Ctrl-C does: cancel this command, so that it unwinds. An error of ours shows no traceback.
 

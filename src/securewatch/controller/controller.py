@@ -9,14 +9,16 @@ from functools import partial
 from typing import Any, Protocol
 
 from securewatch.controller.commit import WAY_BACK, Committer
+from securewatch.controller.commit_rollout import RolloutCommitter
 from securewatch.controller.ledger import Ledger
-from securewatch.controller.load import SampleCache, load_fleet
+from securewatch.controller.load import Memory, load_fleet
 from securewatch.controller.observer import Observer
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Conflict, GatewayError, InternalError, NeedsHuman, SecurewatchError
 from securewatch.deploy.model import Run, Stage
 from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.decide import FleetDecision, FleetView, decide
+from securewatch.rollout.view import RolloutDecision, RolloutView, Start
 from securewatch.store import inbox
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 LOOK_FOR_CHANGES_SECONDS = 0.5
 """Real seconds between two looks at what other processes wrote."""
 TROUBLE_SECONDS_MAX = 60.0
+START = "start"
+"""What the name of a task says that begins the deploy of a rollout's member."""
 CONFLICT_SECONDS = 1.0
 """Product seconds before a decision that met a conflict is made again."""
 _MAY_BE_IN_FLIGHT = frozenset({Stage.DEPLOYING, Stage.STOPPING, Stage.ROLLING_BACK})
@@ -42,6 +46,35 @@ class SkippingClock(Protocol):
         """Jump forward to `instant`."""
 
 
+class Starter(Protocol):
+    """Begins the deploy of a rollout's member: plans it and commits its run."""
+
+    async def begin(self, view: RolloutView, start: Start) -> datetime | None:
+        """Begin it, or record why it cannot be; gives when to try again, None where that is not needed."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a controller acts for: all, one run or one rollout; rollbacks it always acts for."""
+
+    run_id: str | None = None
+    rollout_id: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left to another controller."""
+        return self.run_id is None and self.rollout_id is None
+
+    def covers(self, run: Run) -> bool:
+        """Whether the run is meant."""
+        return (
+            self.is_everything or run.id == self.run_id or (bool(run.rollout_id) and run.rollout_id == self.rollout_id)
+        )
+
+
+EVERYTHING = Scope()
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a controller is made of."""
@@ -52,25 +85,27 @@ class Parts:
     ledger: Ledger
     observer: Observer
     actor: str
+    starter: Starter
     drain_seconds: float = 20.0
 
 
 class Controller:
-    """Moves runs. At most one lives at a time (controller lock); with `only_run` it acts for that one and rollbacks."""
+    """Moves runs and rollouts. At most one lives at a time (controller lock)."""
 
-    def __init__(self, parts: Parts, *, only_run: str | None = None) -> None:
+    def __init__(self, parts: Parts, *, scope: Scope = EVERYTHING) -> None:
         self._parts = parts
-        self._only_run = only_run
+        self._scope = scope
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._seen_changes = -1
-        self._samples = SampleCache()
+        self._memory = Memory()
         self._asked: frozenset[str] = frozenset()
         self._ticked_at = parts.clock.now()
         self._is_in_doubt = False
         self.decisions: dict[str, Decision] = {}
+        self.rollouts: dict[str, RolloutDecision] = {}
         self.troubles: dict[str, SecurewatchError] = {}
 
     async def run(self, is_done: Callable[[], Awaitable[bool]]) -> None:
@@ -94,20 +129,35 @@ class Controller:
         self._wake.clear()
         self._seen_changes = await self._parts.database.changes()
         self._ticked_at = now = self._parts.clock.now()
+        self._memory.starting = self._starting()
         async with self._parts.database.read() as tx:
-            fleet, requests, unreadable = await load_fleet(tx, self._samples)
+            fleet, requests, unreadable = await load_fleet(tx, self._memory)
         self.troubles.update(unreadable)
         self._asked = frozenset(str(one.payload["run_id"]) for one in requests)
         self._is_in_doubt = any(one.state.was_sent for view in fleet.views for one in view.effects.values())
         decision = decide(fleet, now)
-        self.decisions = dict(decision.decisions)
+        self.decisions, self.rollouts = dict(decision.decisions), dict(decision.rollouts)
         changed = await self._commit(fleet, decision, requests, now)
+        changed = await self._commit_rollouts(fleet, decision, now) or changed
         self._dispatch(fleet.views, decision, now)
+        self._dispatch_starts(fleet.rollouts, decision, now)
         return changed
 
     def _is_mine(self, run: Run) -> bool:
         """Whether this controller acts for the run; it decides about all (design: behaviour, commands)."""
-        return self._only_run in (None, run.id) or run.stage in WAY_BACK or run.id in self._asked
+        return self._scope.covers(run) or run.stage in WAY_BACK or run.id in self._asked
+
+    def _leads(self, rollout_id: str) -> bool:
+        return self._scope.is_everything or rollout_id == self._scope.rollout_id
+
+    def _starting(self) -> dict[str, set[str]]:
+        """The members whose start is under way, by rollout."""
+        found: dict[str, set[str]] = {}
+        for name in self._tasks:
+            owner, what, *rest = name.split("/")
+            if what == START:
+                found.setdefault(owner, set()).add(rest[0])
+        return found
 
     # --- commit -------------------------------------------------------------------------------------------------------
 
@@ -132,6 +182,19 @@ class Controller:
                 self._not_before[name] = now + timedelta(seconds=CONFLICT_SECONDS)
         return is_new
 
+    async def _commit_rollouts(self, fleet: FleetView, decision: FleetDecision, now: datetime) -> bool:
+        committer = RolloutCommitter(self._parts.database, self._parts.box, self._parts.actor)
+        is_new = False
+        for view in fleet.rollouts:
+            try:
+                is_new = await committer.commit(view, decision.rollouts[view.rollout.id], now) or is_new
+            except Conflict:
+                log.info(
+                    "a rollout moved on meanwhile", extra={"action": "decide_conflict", "rollout": view.rollout.id}
+                )
+                is_new = True
+        return is_new
+
     # --- dispatch -----------------------------------------------------------------------------------------------------
 
     def _dispatch(self, views: Sequence[View], decision: FleetDecision, now: datetime) -> None:
@@ -141,30 +204,40 @@ class Controller:
             for effect in view.effects.values():
                 if effect.state.is_open and effect.state is not EffectState.NEEDS_HUMAN:
                     name = f"{view.run.id}/{effect.key}"
-                    self._start(name, view.run, now, partial(self._parts.ledger.work, effect.id))
+                    self._start(name, now, partial(self._parts.ledger.work, effect.id))
             for look in decision.decisions[view.run.id].looks:
                 name = f"{view.run.id}/look/{look.key}"
-                self._start(name, view.run, now, partial(self._parts.observer.look, view, look))
+                self._start(name, now, partial(self._parts.observer.look, view, look))
 
-    def _start(self, name: str, run: Run, now: datetime, work: Callable[[], Awaitable[datetime | None]]) -> None:
+    def _dispatch_starts(self, views: Sequence[RolloutView], decision: FleetDecision, now: datetime) -> None:
+        for view in views:
+            if not self._leads(view.rollout.id):
+                continue
+            for start in decision.rollouts[view.rollout.id].starts:
+                name = f"{view.rollout.id}/{START}/{start.slug}"
+                self._start(name, now, partial(self._parts.starter.begin, view, start))
+
+    def _start(self, name: str, now: datetime, work: Callable[[], Awaitable[datetime | None]]) -> None:
+        """Begin a task, once at a time and not too early. Its name begins with the id of the run or rollout."""
         if name in self._tasks or self._not_before.get(name, now) > now:
             return
-        self._tasks[name] = asyncio.create_task(self._run_task(name, run, work))
+        self._tasks[name] = asyncio.create_task(self._run_task(name, work))
 
-    async def _run_task(self, name: str, run: Run, work: Callable[[], Awaitable[datetime | None]]) -> None:
-        """Run one effect or look; a neighbour that fails is asked again later, less and less often."""
+    async def _run_task(self, name: str, work: Callable[[], Awaitable[datetime | None]]) -> None:
+        """Run one effect, look or start; a neighbour that fails is asked again later, less and less often."""
+        owner = name.split("/", 1)[0]
         try:
             again = await work()
             self._failures.pop(name, None)
-            self.troubles.pop(run.id, None)
+            self.troubles.pop(owner, None)
         except SecurewatchError as error:
             if isinstance(error, GatewayError):
                 log.warning("a neighbour failed", extra={"action": "gateway_failed", "code": error.code})
-            again = self._try_later(name, run, error)
+            again = self._try_later(name, owner, error)
         except Exception as error:  # noqa: BLE001 - the top of the runner: one broken step must not end the others
-            log.warning("a step broke", extra={"action": "step_broke", "error": type(error).__name__, "run": run.id})
-            broken = InternalError("SW901", f"a step of {run.id} broke: {type(error).__name__}", why=name)
-            again = self._try_later(name, run, broken)
+            log.warning("a step broke", extra={"action": "step_broke", "error": type(error).__name__, "step": name})
+            broken = InternalError("SW901", f"a step of {owner} broke: {type(error).__name__}", why=name)
+            again = self._try_later(name, owner, broken)
         finally:
             self._tasks.pop(name, None)
             self._wake.set()
@@ -173,8 +246,8 @@ class Controller:
         else:
             self._not_before[name] = again
 
-    def _try_later(self, name: str, run: Run, error: SecurewatchError) -> datetime:
-        self.troubles[run.id] = error
+    def _try_later(self, name: str, owner: str, error: SecurewatchError) -> datetime:
+        self.troubles[owner] = error
         self._failures[name] = self._failures.get(name, 0) + 1
         seconds = min(5.0 * 2 ** (self._failures[name] - 1), TROUBLE_SECONDS_MAX)
         return self._parts.clock.now() + timedelta(seconds=seconds)
@@ -192,7 +265,7 @@ class Controller:
             while not waiter.done():
                 await asyncio.wait({waiter}, timeout=LOOK_FOR_CHANGES_SECONDS)
                 is_news = await self._parts.database.changes() != self._seen_changes and not self._tasks
-                if is_news or self._only_run is not None:
+                if is_news or not self._scope.is_everything:
                     return
         finally:
             waiter.cancel()
@@ -200,11 +273,14 @@ class Controller:
     def _next_at(self) -> datetime | None:
         """The next instant that matters to what this controller acts for; a past one that began nothing is obsolete."""
         mine = {run_id: found for run_id, found in self.decisions.items() if self._is_mine(found.run)}
-        instants = [found.next_at for found in mine.values() if found.next_at is not None]
+        led = {rollout_id: found for rollout_id, found in self.rollouts.items() if self._leads(rollout_id)}
+        nexts = [found.next_at for found in mine.values()] + [found.next_at for found in led.values()]
+        instants = [one for one in nexts if one is not None]
         self._not_before = {
             name: at for name, at in self._not_before.items() if at > self._ticked_at or name in self._tasks
         }
-        waiting = (name for name in self._not_before if name not in self._tasks and name.split("/", 1)[0] in mine)
+        owners = mine.keys() | led.keys()
+        waiting = (name for name in self._not_before if name not in self._tasks and name.split("/", 1)[0] in owners)
         return min([*instants, *(self._not_before[name] for name in waiting)], default=None)
 
     def _skip_idle(self, next_at: datetime | None) -> None:
@@ -215,4 +291,5 @@ class Controller:
         for found in self.decisions.values():
             if found.run.stage in _MAY_BE_IN_FLIGHT or (found.waiting_on is not None and found.waiting_on.person):
                 return
-        clock.skip_to(next_at)
+        if not any(one.person for led in self.rollouts.values() for one in led.waiting.values()):
+            clock.skip_to(next_at)

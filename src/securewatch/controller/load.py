@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from securewatch.controller.load_rollouts import MemberCache, load_rollouts
 from securewatch.core.errors import NeedsHuman, Refused, SecurewatchError
 from securewatch.deploy.model import SAMPLES_LOADED_MAX, Run
 from securewatch.deploy.view import View
@@ -40,10 +41,19 @@ class SampleCache:
             del self._taken[run_id]
 
 
-async def load_fleet(tx: Tx, cache: SampleCache) -> tuple[FleetView, Sequence[inbox.Request], Troubles]:
-    """Everything that a decision about all open runs may look at, and what people asked for.
+class Memory:
+    """What a controller keeps of earlier ticks: samples and members that were read, and the starts under way."""
 
-    A run that this version cannot read is left out, with the reason: it is held, and the others go on.
+    def __init__(self) -> None:
+        self.samples = SampleCache()
+        self.members = MemberCache()
+        self.starting: Mapping[str, Collection[str]] = {}
+
+
+async def load_fleet(tx: Tx, memory: Memory) -> tuple[FleetView, Sequence[inbox.Request], Troubles]:
+    """Everything that a decision about all open runs and rollouts may look at, and what people asked for.
+
+    A run or rollout that this version cannot read is left out, with the reason: it is held, and the others go on.
     """
     requests = await load_requests(tx)
     asked = {str(one.payload["run_id"]): one.payload for one in requests}
@@ -54,12 +64,15 @@ async def load_fleet(tx: Tx, cache: SampleCache) -> tuple[FleetView, Sequence[in
         try:
             run = await runs.load_run(tx, run_id)
             if run is not None:
-                views.append(await _load_view(tx, run, asked, cache))
+                views.append(await _load_view(tx, run, asked, memory.samples))
                 grants += await load_grants(tx, run)
         except (NeedsHuman, Refused) as error:
             troubles[run_id] = error
-    cache.forget_others([view.run.id for view in views])
-    return FleetView(tuple(views), grants, await meta.is_paused(tx)), requests, troubles
+    memory.samples.forget_others([view.run.id for view in views])
+    open_runs = [view.run for view in views]
+    found, unreadable = await load_rollouts(tx, open_runs, memory.members, memory.starting)
+    fleet = FleetView(tuple(views), grants, await meta.is_paused(tx), found)
+    return fleet, requests, troubles | unreadable
 
 
 async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inbox.Request]) -> FleetView:

@@ -19,6 +19,7 @@ ERROR_CODES: dict[str, str] = {
     "SW205": "the vendor's git repository cannot be read",
     "SW206": "no such plan, deploy or approval request",
     "SW207": "a confirmation is needed",
+    "SW208": "unknown phase, batch or rollout",
     # 3xx Render
     "SW301": "no Render API key",
     "SW302": "Render refused the API key",
@@ -46,6 +47,9 @@ ERROR_CODES: dict[str, str] = {
     "SW415": "the service is suspended",
     "SW416": "waiting for the testing period",
     "SW417": "a reason is required",
+    "SW419": "waiting for the release calendar, the phase or the batch before",
+    "SW420": "a rollout of this version is open already",
+    "SW421": "the rollout does not allow this now",
     # 5xx deploys
     "SW501": "the deploy failed on Render",
     "SW502": "the deploy timed out",
@@ -54,6 +58,7 @@ ERROR_CODES: dict[str, str] = {
     "SW505": "a deploy of ours ran twice",
     "SW506": "the deploy was superseded by another one",
     "SW507": "the customer was left half-way",
+    "SW508": "the rollout halted",
     # 6xx rollback and health
     "SW601": "the rollback failed",
     "SW602": "there is no recorded deploy to go back to",

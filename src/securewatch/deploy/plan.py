@@ -46,6 +46,15 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What a release decided beforehand, in the place of what the files say now."""
+
+    gates: GateRules
+    rules: DeployRules
+    endpoints: Endpoints
+
+
+@dataclass(frozen=True)
 class Planning:
     """For whom the plan is made, and what is known of the customer; `from_version` is empty where nobody knows it."""
 
@@ -54,6 +63,7 @@ class Planning:
     owner_id: str
     from_version: str = ""
     notes: tuple[str, ...] = ()
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,9 @@ def plan_deploy(
     """The plan for one customer. Same input, same bytes: it reads no clock and asks nobody."""
     fleet, customer = planning.fleet, planning.customer
     phase = fleet.phase_of(customer)
+    terms = planning.terms or Terms(
+        _gates(fleet, customer, target.kind), _rules(fleet, phase, target), endpoints_of(fleet)
+    )
     part = CustomerPlan(
         slug=customer.slug,
         name=customer.name,
@@ -147,9 +160,9 @@ def plan_deploy(
         phase=phase.short_name,
         owner_id=planning.owner_id,
         services=tuple(_plan_service(one, env[one.kind]) for one in facts),
-        gates=_gates(fleet, customer, target.kind),
-        rules=_rules(fleet, phase, target),
-        endpoints=Endpoints(fleet.endpoints.health, fleet.endpoints.version, fleet.endpoints.database),
+        gates=terms.gates,
+        rules=terms.rules,
+        endpoints=terms.endpoints,
         from_version=planning.from_version or None,
     )
     plan = Plan(
@@ -163,6 +176,11 @@ def plan_deploy(
         redeploy=target.redeploy,
     )
     return replace(plan, hash=hash_of(plan))
+
+
+def endpoints_of(fleet: Fleet) -> Endpoints:
+    """The paths that every backend answers."""
+    return Endpoints(fleet.endpoints.health, fleet.endpoints.version, fleet.endpoints.database)
 
 
 def _plan_service(facts: ServiceFacts, env: EnvPlan) -> ServicePlan:

@@ -2,20 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 
-from securewatch.controller.controller import Controller, Parts
+from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
+from securewatch.operations.release.begin import MemberStarter
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0
 """Real seconds between two moments at which a controller shares the rate windows."""
 
 
-async def make_controller(deps: Deps, owner_id: str, *, only_run: str | None = None) -> Controller:
+async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHING) -> Controller:
     """A controller of this process; it may tick only under the controller lock."""
     database, box, client = await deps.database(), deps.box(create=True), await deps.client()
     tools = Tools(client, StoredVault(database, box, clock=deps.clock), owner_id)
@@ -35,9 +36,10 @@ async def make_controller(deps: Deps, owner_id: str, *, only_run: str | None = N
             ledger=Ledger(parts, clock=deps.clock, patience=patience),
             observer=Observer(database, box, sight, clock=deps.clock),
             actor=deps.settings.actor,
+            starter=MemberStarter(deps),
             drain_seconds=2 * deps.settings.http_timeout_seconds,
         ),
-        only_run=only_run,
+        scope=scope,
     )
 
 

@@ -6,6 +6,7 @@ appear without an explanation (the unit test compares them with the enums).
 
 from securewatch.deploy.model import RunKind, Stage
 from securewatch.deploy.view import EffectState
+from securewatch.rollout.model import MemberState, RolloutState
 
 _REQUESTS = {
     RunKind.DEPLOY: "A person asked for a deploy; with version, commit, generation and reason.",
@@ -42,7 +43,26 @@ _EFFECTS = {
     EffectState.NEEDS_HUMAN: "The outcome cannot be found out; a person must look.",
     EffectState.DROPPED: "Render did not get the write, or shows none after the grace. It may be armed anew.",
 }
+_ROLLOUTS = {
+    RolloutState.PLANNED: "A rollout waits for its day 0.",
+    RolloutState.RUNNING: "A rollout goes on, or a person let it.",
+    RolloutState.PAUSED: "A person paused a rollout: nothing new starts.",
+    RolloutState.HALTED: "Failures over the budget, or a moved tag: nothing new starts until a person has looked.",
+    RolloutState.DONE: "Every customer of a rollout is through, and watched to the end.",
+    RolloutState.ABORTED: "A person ended a rollout.",
+}
+_MEMBERS = {
+    MemberState.PENDING: "A customer of a rollout was asked for, or is to be tried again.",
+    MemberState.RUNNING: "A customer's deploy began within a rollout, or goes back.",
+    MemberState.VERIFIED: "A customer has the version; it is watched.",
+    MemberState.DONE: "A customer's watch is over.",
+    MemberState.FAILED: "The version never went live at a customer.",
+    MemberState.ROLLED_BACK: "A customer was taken back.",
+    MemberState.HELD: "A customer needs a person.",
+    MemberState.SKIPPED: "The version does not come to a customer, for the reason given.",
+}
 _PEOPLE = {
+    "rollout.requested": "A person began a rollout; with version, commit and day 0.",
     "force.used": "The soft checks were skipped; with the reason.",
     "approval.granted": "Somebody approved a plan.",
     "approval.refused": "Somebody said no to a plan.",
@@ -55,6 +75,8 @@ ACTIONS: dict[str, str] = {
     **{f"{kind}.requested": meaning for kind, meaning in _REQUESTS.items()},
     **_PEOPLE,
     **{f"run.{stage}": meaning for stage, meaning in _STAGES.items()},
+    **{f"rollout.{state}": meaning for state, meaning in _ROLLOUTS.items()},
+    **{f"member.{state}": meaning for state, meaning in _MEMBERS.items()},
     **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
 }
 """Every action that the audit log may hold, with what it tells."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from securewatch.controller.controller import Controller
+from securewatch.controller.controller import Controller, Scope
 from securewatch.core.errors import ExitCode, SecurewatchError, SignInNeeded
 from securewatch.deploy.model import Run, Stage
 from securewatch.deps import Deps
@@ -68,7 +68,7 @@ async def follow(deps: Deps, run: Run, options: FollowOptions, watcher: Watcher)
 async def _carry_on(deps: Deps, run: Run, options: FollowOptions, watcher: Watcher) -> Followed:
     """Be the controller until the run is where the options say."""
     plan_owner = (await load_status(deps, run.id)).owner_id
-    controller = await make_controller(deps, plan_owner, only_run=run.id)
+    controller = await make_controller(deps, plan_owner, scope=Scope(run_id=run.id))
     seen: list[CustomerStatus] = []
 
     async def is_done() -> bool:

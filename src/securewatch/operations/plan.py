@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from securewatch.config.fleet import Customer
+from securewatch.config.fleet import Customer, Templates
 from securewatch.core.errors import ConfigError, Conflict, NotFound, Refused, SecurewatchError
 from securewatch.deploy.facts import Expected, Finding, ServiceFacts, check_service, hard
 from securewatch.deploy.looks import target_of
@@ -16,6 +16,7 @@ from securewatch.deploy.plan import (
     EnvPlan,
     Planning,
     Target,
+    Terms,
     expected_services,
     plan_deploy,
     plan_env,
@@ -27,11 +28,12 @@ from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
 from securewatch.rollout.gates import freeze_at
+from securewatch.rollout.model import Member, MemberPlan, Rollout
 from securewatch.store import meta
 from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_policy
 
-TESTING = "SW416"
+TESTING, DOWNGRADE = "SW416", "SW406"
 CONFIGURED = "the version runs already, and its env vars do not say so: they are written, and nothing is deployed"
 BOTH = (ServiceKind.BACKEND, ServiceKind.FRONTEND)
 
@@ -49,6 +51,23 @@ class DeployRequest:
     timeout_seconds: float | None = None
     redeploy: bool = False
     all_env: bool = False
+    release: "ForRelease | None" = None
+
+
+@dataclass(frozen=True)
+class ForRelease:
+    """The rollout for which a deploy is made, and what its plan decided for the customer; `templates` are its own."""
+
+    rollout: Rollout
+    member: Member
+    part: MemberPlan
+    terms: Terms
+    templates: Templates = field(repr=False)
+
+    @property
+    def commit(self) -> str:
+        """The commit that the rollout brings."""
+        return self.rollout.commit
 
 
 @dataclass(frozen=True)
@@ -84,18 +103,20 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
     refuse_held(deps, customer)
     checks: list[Check] = []
     tag = await deps.repository.resolve(request.version)
-    await refuse_moved(deps, tag)
+    await refuse_moved(deps, tag, planned=request.release.commit if request.release else None)
     checks.append(Check("version tag", f"{tag.name} is {tag.commit[:12]}"))
     owner_id = await find_owner(deps)
     checks.append(Check("Render API key", f"accepted for {owner_id}"))
     expected = expected_services(deps.fleet, customer, request.kinds)
+    _refuse_remapped(customer, expected, request)
     facts = await fetch_all(deps, expected)
     checks += _check_services(customer, expected, facts, owner_id)
     prints = await _check_isolation(deps, customer, facts, checks)
     from_version = await _version_of(deps, facts)
     checks += await _check_policy(deps, customer, request, tag, from_version)
     env = _plan_env(deps, customer, request, facts)
-    planning = Planning(deps.fleet, customer, owner_id, from_version, tuple(_notes(deps, customer, request)))
+    terms = request.release.terms if request.release else None
+    planning = Planning(deps.fleet, customer, owner_id, from_version, tuple(_notes(deps, customer, request)), terms)
     target = Target(
         kind=request.kind,
         version=tag.name,
@@ -191,13 +212,28 @@ async def _check_isolation(
     return prints
 
 
-async def refuse_moved(deps: Deps, tag: Tag) -> None:
-    """A tag that was planned with before must still be the same commit (S4)."""
+def _refuse_remapped(customer: Customer, expected: Sequence[Expected], request: DeployRequest) -> None:
+    """The services must be those that the release's plan names (S6)."""
+    if request.release is None:
+        return
+    planned = dict(request.release.part.services)
+    other = next((one for one in expected if planned.get(one.kind) != one.service_id), None)
+    if other is not None:
+        raise Refused(
+            "SW408",
+            f"the {other.kind} of {customer.slug} is another service than the release was planned with",
+            why=f"planned was {planned.get(other.kind) or 'none'}, the files now say {other.service_id}",
+            fix=f"put the files back, or skip it: securewatch rollout skip {customer.slug} --reason ...",
+        )
+
+
+async def refuse_moved(deps: Deps, tag: Tag, *, planned: str | None = None) -> None:
+    """A tag that was planned with before must still be the same commit (S4); `planned` is that of a release's plan."""
     database = await deps.existing_database()
     if database is None:
         return
     async with database.read() as tx:
-        before = await meta.get_meta(tx, f"tag:{tag.name}")
+        before = planned or await meta.get_meta(tx, f"tag:{tag.name}")
     if before is not None and before != tag.commit:
         raise Conflict(
             "SW412",
@@ -219,7 +255,7 @@ async def _check_policy(
     deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, from_version: str
 ) -> list[Check]:
     """The customer's policy; the testing period is the release's business and only shown, like its calendar."""
-    if deps.fleet.needs_reason(customer) and not request.reason:
+    if deps.fleet.needs_reason(customer) and not request.reason and request.release is None:
         raise Refused(
             "SW417",
             f"{customer.slug}'s policy asks for a reason",
@@ -231,7 +267,7 @@ async def _check_policy(
     broken = [
         Finding(one.code, f"{customer.slug}: {one.message}", is_soft=one.soft, why=f"{why}, rule: {one.rule}")
         for one in found
-        if not one.ok
+        if not one.ok and (request.release is None or one.code == DOWNGRADE)
     ]
     shown = [Check("policy", one.what, "warning") for one in broken if one.code == TESTING]
     broken = [one for one in broken if one.code != TESTING]
@@ -260,7 +296,8 @@ async def find_policy(deps: Deps, customer: Customer, tag: str, from_version: st
 def _plan_env(
     deps: Deps, customer: Customer, request: DeployRequest, facts: Sequence[ServiceFacts]
 ) -> dict[ServiceKind, EnvPlan]:
-    box, templates, planned = deps.box(), deps.fleet.templates, {}
+    box, planned = deps.box(), {}
+    templates = request.release.templates if request.release else deps.fleet.templates
     phase = deps.fleet.phase_of(customer)
     for one in facts:
         known = {
@@ -285,6 +322,8 @@ def _plan_env(
 def _notes(deps: Deps, customer: Customer, request: DeployRequest) -> list[str]:
     phase = deps.fleet.phase_of(customer)
     days = deps.fleet.calendar.get(phase.name)
+    if request.release is not None:
+        return [f"in the rollout {request.release.rollout.id}, by its plan {request.release.rollout.plan_hash[:8]}"]
     if request.kind is not RunKind.DEPLOY or days is None or days.last_day == 0:
         return []
     return [f"ahead of the release calendar: {phase.short_name} is due on days {days.first_day} to {days.last_day}"]

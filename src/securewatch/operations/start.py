@@ -33,25 +33,29 @@ async def start_run(deps: Deps, planned: Planned, tell: Tell = _tell_nobody) -> 
     Raises Conflict (SW410) while another deploy of the customer is unfinished, Conflict (SW414) where the state belongs
     to another Render or clock, ShutGate (SW403) while everything is paused.
     """
-    database, box, now = await deps.database(), deps.box(create=True), deps.clock.now()
+    database = await deps.database()
     async with database.write("start") as tx:
         await bind(deps, tx, planned.plan.customers[0].owner_id)
         await refuse_paused(tx)
         unfinished = await _unfinished(tx, planned)
         if unfinished is not None:
             return await _take_up(deps, tx, unfinished, planned.request, tell)
-        if planned.is_there:
-            return None
-        plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
-        if planned.request.kind is RunKind.DEPLOY:
-            await meta.set_meta(tx, f"tag:{plan.version}", plan.commit)
-        for slug, print_ in planned.database_prints.items():
-            await identity.save_identity(tx, slug, kind=KIND, fingerprint=print_, at=now)
-        run = await runs.add_run(tx, await new_run(deps, tx, plan, planned))
-        for service_id, values in planned.values.items():
-            slot = sealed.Slot(purpose=sealed.WRITE, run_id=run.id, service_id=service_id)
-            await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
-        await _journal(deps, tx, run)
+        return None if planned.is_there else await add_planned(deps, tx, planned)
+
+
+async def add_planned(deps: Deps, tx: Tx, planned: Planned) -> Run:
+    """Commit a plan, its sealed values and its run. Raises Conflict (SW410) while another run of the customer acts."""
+    box, now = deps.box(create=True), deps.clock.now()
+    plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
+    if planned.request.kind is RunKind.DEPLOY:
+        await meta.set_meta(tx, f"tag:{plan.version}", plan.commit)
+    for slug, print_ in planned.database_prints.items():
+        await identity.save_identity(tx, slug, kind=KIND, fingerprint=print_, at=now)
+    run = await runs.add_run(tx, await new_run(deps, tx, plan, planned))
+    for service_id, values in planned.values.items():
+        slot = sealed.Slot(purpose=sealed.WRITE, run_id=run.id, service_id=service_id)
+        await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
+    await _journal(deps, tx, run)
     return run
 
 
@@ -115,6 +119,7 @@ async def new_run(deps: Deps, tx: Tx, plan: Plan, planned: Planned) -> Run:
     """A fresh run of the plan, of the customer's next generation."""
     request, now, slug = planned.request, deps.clock.now(), planned.customer.slug
     generation = await runs.next_generation(tx, slug)
+    rollout = request.release.rollout if request.release else None
     return Run(
         id=f"{slug}-{generation}",
         plan_hash=plan.hash,
@@ -126,10 +131,12 @@ async def new_run(deps: Deps, tx: Tx, plan: Plan, planned: Planned) -> Run:
         commit=plan.commit,
         stage=Stage.QUEUED,
         since=now,
-        requested_by=deps.settings.actor,
+        requested_by=rollout.requested_by if rollout else deps.settings.actor,
         requested_at=now,
         force=request.force,
         reason=request.reason,
+        rollout_id=rollout.id if rollout else "",
+        release_hash=rollout.plan_hash if rollout else "",
     )
 
 

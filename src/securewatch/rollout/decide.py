@@ -1,41 +1,46 @@
 """The decision over all open runs at once: gates from above, then each customer's own decision. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from securewatch.deploy import decide as one
 from securewatch.deploy.model import Stage
 from securewatch.deploy.view import Decision, Gate, View
+from securewatch.rollout.conduct import decide_rollout
 from securewatch.rollout.gates import Grant, gates_of
+from securewatch.rollout.view import RolloutDecision, RolloutView
 
 
 @dataclass(frozen=True)
 class FleetView:
-    """All open runs, the approvals given, and whether the kill switch is on."""
+    """All open runs and rollouts, the approvals given, and whether the kill switch is on."""
 
     views: tuple[View, ...]
     grants: Sequence[Grant] = ()
     is_paused: bool = False
+    rollouts: tuple[RolloutView, ...] = ()
 
 
 @dataclass(frozen=True)
 class FleetDecision:
-    """A decision for each run, and the next instant at which any of them could change."""
+    """A decision for each run and rollout, by id, and the next instant at which any of them could change."""
 
     decisions: Mapping[str, Decision]
     next_at: datetime | None
+    rollouts: Mapping[str, RolloutDecision] = field(default_factory=dict)
 
 
 def decide(fleet: FleetView, now: datetime) -> FleetDecision:
-    """What may happen next to every run."""
+    """What may happen next to every run and rollout."""
     decisions = {}
     for view in fleet.views:
         gates = (*_predecessors(fleet, view), *gates_of(view.customer.gates, view.run, fleet.grants, now))
         bound = replace(view, gates=gates, is_paused=fleet.is_paused)
         decisions[view.run.id] = one.decide(bound, now)
-    instants = [found.next_at for found in decisions.values() if found.next_at is not None]
-    return FleetDecision(decisions, min(instants) if instants else None)
+    rollouts = {view.rollout.id: decide_rollout(view, now) for view in fleet.rollouts}
+    nexts = [found.next_at for found in decisions.values()] + [found.next_at for found in rollouts.values()]
+    return FleetDecision(decisions, min((one for one in nexts if one is not None), default=None), rollouts)
 
 
 def _predecessors(fleet: FleetView, view: View) -> tuple[Gate, ...]:

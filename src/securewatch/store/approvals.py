@@ -18,6 +18,9 @@ _LIST = Prepared(
     .where(approvals.c.plan_hash == sa.bindparam("p_plan_hash"), approvals.c.slug == sa.bindparam("p_slug"))
     .order_by(approvals.c.id)
 )
+_OF_PLAN = Prepared(
+    sa.select(approvals).where(approvals.c.plan_hash == sa.bindparam("p_plan_hash")).order_by(approvals.c.id)
+)
 _USABLE = (
     sa.select(sa.func.max(approvals.c.id))
     .where(
@@ -66,6 +69,11 @@ async def add(tx: Tx, approval: Approval) -> Approval:
 async def approvals_of(tx: Tx, plan_hash: str, slug: str) -> Sequence[Approval]:
     """Every answer to a plan for a customer, oldest first: also refused, expired and used ones."""
     return [_approval(row) for row in await tx.rows(_LIST, {"p_plan_hash": plan_hash, "p_slug": slug})]
+
+
+async def approvals_of_plan(tx: Tx, plan_hash: str) -> Sequence[Approval]:
+    """Every answer to a plan for whichever customer, oldest first."""
+    return [_approval(row) for row in await tx.rows(_OF_PLAN, {"p_plan_hash": plan_hash})]
 
 
 async def mark_used(tx: Tx, plan_hash: str, slug: str, actor: str, *, run_id: str) -> bool:

@@ -14,13 +14,12 @@ from sqlalchemy.exc import ArgumentError
 
 from securewatch import __version__
 from securewatch.core.errors import ConfigError, Refused
-from securewatch.deploy.model import Plan
 from securewatch.store import migrate
 from securewatch.store.connections import Connections
 from securewatch.store.failures import translated, unusable
 from securewatch.store.head import GENESIS, HEAD_NAME, Head, read_head, write_head
 from securewatch.store.tables import audit, meta
-from securewatch.store.tx import Prepared, Tx
+from securewatch.store.tx import KnownPlans, Prepared, Tx
 
 __all__ = ["Database", "Tx"]
 
@@ -46,7 +45,7 @@ class Database:
         self._io_hook = io_hook or _ignore
         self._connections = Connections(path)
         self._writing = asyncio.Lock()
-        self._plans: dict[str, Plan] = {}
+        self._known = KnownPlans()
 
     @classmethod
     async def open(
@@ -119,7 +118,7 @@ class Database:
         self.transactions_open += 1
         try:
             async with self._connections.borrow() as connection:
-                yield Tx(connection, str(self.path), is_write=is_write, plans=self._plans)
+                yield Tx(connection, str(self.path), is_write=is_write, known=self._known)
         finally:
             self.transactions_open -= 1
 

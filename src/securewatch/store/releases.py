@@ -1,6 +1,6 @@
 """Which version each customer's services run, since when, and what they ran before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +33,12 @@ _UPDATE = Prepared(
 _LATEST = sa.select(sa.func.max(releases.c.id)).group_by(releases.c.slug, releases.c.service_kind)
 _CURRENT = Prepared(_SELECT.where(releases.c.id.in_(_LATEST)).order_by(releases.c.slug, releases.c.service_kind))
 _HISTORY = Prepared(_SELECT.where(releases.c.slug == sa.bindparam("p_slug")).order_by(releases.c.id.desc()))
+
+_FIRST_VERIFIED = Prepared(
+    sa.select(sa.func.min(releases.c.verified_at)).where(
+        releases.c.version == sa.bindparam("p_version"), releases.c.slug == sa.bindparam("p_slug")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,12 @@ async def record_release(tx: Tx, release: Release) -> None:
 async def current_releases(tx: Tx) -> Sequence[Release]:
     """What every service runs, as far as is known, by customer."""
     return [_release(row) for row in await tx.rows(_CURRENT)]
+
+
+async def first_verified(tx: Tx, version: str, slugs: Iterable[str]) -> datetime | None:
+    """When the first of these customers had the version and had proved it; None while none has."""
+    found = [await tx.first(_FIRST_VERIFIED, {"p_version": version, "p_slug": slug}) for slug in slugs]
+    return min((from_text(row[0]) for row in found if row and row[0]), default=None)
 
 
 async def history(tx: Tx, slug: str) -> Sequence[Release]:

@@ -14,6 +14,7 @@ from securewatch.store.tx import Prepared, Tx
 
 WRITE: Final = "write"
 BACKUP: Final = "backup"
+TEMPLATES: Final = "templates"
 
 _SLOT = (
     sealed.c.purpose == sa.bindparam("p_purpose"),
@@ -28,9 +29,9 @@ _FORGET = Prepared(sa.delete(sealed).where(*_SLOT).returning(sealed.c.id))
 
 
 class Slot(TypedDict):
-    """What sealed values are for: WRITE or BACKUP, of which run and service."""
+    """What sealed values are for: WRITE or BACKUP, of which run and service; TEMPLATES of which rollout and kind."""
 
-    purpose: Literal["write", "backup"]
+    purpose: Literal["write", "backup", "templates"]
     run_id: str
     service_id: str
 

@@ -1,6 +1,7 @@
 """One transaction, and statements compiled once. Only for the modules of this package: others pass a Tx on."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.sql.expression import ClauseElement
 
 from securewatch.core.errors import InternalError
 from securewatch.deploy.model import Plan
+from securewatch.rollout.model import ReleasePlan
 from securewatch.store.failures import translated
 from securewatch.store.head import Head
 
@@ -36,14 +38,23 @@ class Prepared:
         return str(made), tuple(made.positiontup or ()), constants  # type: ignore[attr-defined]
 
 
+@dataclass
+class KnownPlans:
+    """Plans by their hash, as this process has read them."""
+
+    plans: dict[str, Plan] = field(default_factory=dict)
+    release_plans: dict[str, ReleasePlan] = field(default_factory=dict)
+
+
 class Tx:
     """A transaction under way. `head` is set by the audit log and written beside the database after the commit.
 
-    `plans` are those that this process has read before; a stored plan never changes.
+    `known` are the plans that this process has read before; a stored plan never changes.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, name: str, *, is_write: bool, plans: dict[str, Plan]) -> None:
-        self.plans = plans
+    def __init__(self, connection: aiosqlite.Connection, name: str, *, is_write: bool, known: KnownPlans) -> None:
+        self.plans = known.plans
+        self.release_plans = known.release_plans
         self._connection = connection
         self._name = name
         self._is_write = is_write

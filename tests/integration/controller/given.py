@@ -13,7 +13,7 @@ import httpx2
 from localrender.app import create_app
 from localrender.faults import ConnectionDropped
 from localrender.model import Deploy
-from securewatch.controller.controller import Controller, Parts
+from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.load import ROLLBACK
 from securewatch.controller.observer import Observer
@@ -27,6 +27,7 @@ from securewatch.health.probe import DatabaseAnswer, DatabaseState, Prober, Prob
 from securewatch.health.verdict import Sample
 from securewatch.render.budget import RateBudget
 from securewatch.render.client import ClientOptions, RenderClient
+from securewatch.rollout.view import RolloutView, Start
 from securewatch.store import audit, effects, inbox, meta, plans, runs, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
@@ -71,6 +72,13 @@ class RigClock:
             await asyncio.wait_for(wake.wait(), 0.05)
         if not wake.is_set() and instant > self.now():
             await self._rig.pass_seconds((instant - self.now()).total_seconds())
+
+
+class NoStarter:
+    """There are no rollouts here."""
+
+    async def begin(self, view: RolloutView, start: Start) -> datetime | None:
+        raise AssertionError(f"{start} of {view.rollout.id} was to be begun")
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -145,7 +153,7 @@ class Engine:
     ledger: Ledger = field(init=False)
     controller: Controller = field(init=False)
 
-    def restart(self, *, only_run: str | None = None) -> None:
+    def restart(self, *, scope: Scope = EVERYTHING) -> None:
         vault = StoredVault(self.database, self.box, clock=self.clock)
         owner_id = self.rig.backend.owner_id
         patience = Patience(GRACE_SECONDS, HTTP_TIMEOUT_SECONDS, self.clock.monotonic(), self.clock.now())
@@ -153,8 +161,8 @@ class Engine:
         self.ledger = Ledger(LedgerParts(self.database, self.box, tools, "ann"), clock=self.clock, patience=patience)
         sight = Sight(self.client, cast("Prober", self.prober), cast("VendorRepository", self.repository))
         observer = Observer(self.database, self.box, sight, clock=self.clock)
-        parts = Parts(self.database, self.box, self.clock, self.ledger, observer, "ann")
-        self.controller = Controller(parts, only_run=only_run)
+        parts = Parts(self.database, self.box, self.clock, self.ledger, observer, "ann", NoStarter())
+        self.controller = Controller(parts, scope=scope)
 
     # --- one effect ---------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from securewatch.controller.controller import Scope
 from securewatch.deploy.model import GateRules, Stage
 from securewatch.store import approvals, audit, inbox, plans, releases, runs
 from securewatch.store.approvals import Approval
@@ -242,7 +243,7 @@ async def test_an_approval_opens_one_run_once(tmp_path: Path) -> None:
 
 async def test_a_following_command_acts_only_for_its_own_run_and_for_rollbacks(tmp_path: Path) -> None:
     async with running_engine(tmp_path) as engine:
-        engine.restart(only_run="somebody-elses-1")
+        engine.restart(scope=Scope(run_id="somebody-elses-1"))
         for _ in range(3):
             await engine.step()
         untouched, asked = await engine.load(), engine.rig.platform.state.services

@@ -32,7 +32,11 @@ def test_there_is_a_script_for_each_shell(
 def test_commands_are_offered_and_aliases_are_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert completed("securewatch depl", monkeypatch, capsys) == ["deploy-customer"]
+    assert completed("securewatch depl", monkeypatch, capsys) == [
+        "deploy-customer",
+        "deploy-customers",
+        "deploy-batch",
+    ]
 
 
 def test_flags_of_the_command_are_offered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

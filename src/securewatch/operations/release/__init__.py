@@ -1,0 +1,1 @@
+"""What people ask of a release over many customers."""
