@@ -38,6 +38,10 @@ class FailureBudget:
         return max(self.count, int(customer_count * self.share + 1e-9))
 
 
+DEFAULT_BUDGETS = {"standard": FailureBudget(share=0.05)}
+"""What fails without halting where the files say nothing; in every other phase the first failure halts."""
+
+
 @dataclass(frozen=True)
 class ApprovalRule:
     """How many distinct people must approve, and how long an approval holds (None: 30 days)."""
@@ -77,8 +81,8 @@ class Extras:
     p95_may_fail: bool = False
 
     def failure_budget_of(self, phase: str) -> FailureBudget:
-        """The budget of a phase (short name); without one, the first failure halts."""
-        return self.failure_budget.get(phase, FailureBudget())
+        """The budget of a phase (short name): as given, else the default."""
+        return self.failure_budget.get(phase, DEFAULT_BUDGETS.get(phase, FailureBudget()))
 
     def approval_of(self, phase: str) -> ApprovalRule:
         """The approval rule of a phase (short name)."""

@@ -266,7 +266,11 @@ class Fleet:
 
     def rule_of(self, customer: Customer) -> DeploymentRule:
         """The rules of the customer's environment: `demo` for demo customers, `production` for all others."""
-        return self.deployment_rules.get("demo" if customer.policy == "demo" else "production", DeploymentRule())
+        return self.rule_of_policy(customer.policy)
+
+    def rule_of_policy(self, policy: str) -> DeploymentRule:
+        """Like `rule_of`, for all customers of a policy."""
+        return self.deployment_rules.get("demo" if policy == "demo" else "production", DeploymentRule())
 
     def gates_of(self, customer: Customer) -> Gates:
         """What binds a deploy of the customer (design: behaviour, rollouts; architecture, one customer)."""

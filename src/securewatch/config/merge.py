@@ -93,7 +93,7 @@ def merge_fleet(config_dir: Path, files: Files) -> tuple[Fleet, list[Problem]]:
             name: MessageTemplate(one.subject, one.content, one.include)
             for name, one in files.release_policies.communication_templates.items()
         },
-        exit_criteria=_exit_criteria(files.deployment_policies),
+        exit_criteria=_exit_criteria(files),
         version_compatibility=_mapping(files.release_policies.version_compatibility),
         problems=tuple(merged.held),
         warnings=(*files.warnings, *merged.warnings, *_warnings(files, criteria)),
@@ -195,11 +195,17 @@ def _rule(entry: RuleEntry) -> DeploymentRule:
     )
 
 
-def _exit_criteria(file: DeploymentPoliciesFile) -> dict[str, tuple[str, ...]]:
-    """When each phase counts as done, by the phase's long name where it has one."""
-    phases = file.minor_release_rules.rollout_phases
-    named = [(one.name or one.phase or "", one.success_criteria) for one in phases]
-    return {PHASE_OF_POLICY.get(name, name): criteria for name, criteria in named if name}
+def _exit_criteria(files: Files) -> dict[str, tuple[str, ...]]:
+    """When each phase counts as done, by its long name where it has one: the words of both policy files together."""
+    rules = files.deployment_policies.minor_release_rules.rollout_phases
+    stages = files.release_policies.minor_release_lifecycle.phases
+    found: dict[str, list[str]] = {}
+    for name, words in (
+        *((one.name or one.phase or "", one.success_criteria) for one in rules),
+        *((one.name.removesuffix("_release"), one.gate_criteria) for one in stages),
+    ):
+        found.setdefault(PHASE_OF_POLICY.get(name, name), []).extend(words)
+    return {name: tuple(dict.fromkeys(words)) for name, words in found.items() if name}
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from datetime import UTC
 from typing import Any
 
@@ -151,7 +151,9 @@ def plan_deploy(
     fleet, customer = planning.fleet, planning.customer
     phase = fleet.phase_of(customer)
     terms = planning.terms or Terms(
-        _gates(fleet, customer, target.kind), _rules(fleet, phase, target), endpoints_of(fleet)
+        gate_rules(fleet, customer, target.kind),
+        deploy_rules(fleet, phase, target.timeout_seconds),
+        endpoints_of(fleet),
     )
     part = CustomerPlan(
         slug=customer.slug,
@@ -197,7 +199,7 @@ def _plan_service(facts: ServiceFacts, env: EnvPlan) -> ServicePlan:
     )
 
 
-def _gates(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
+def gate_rules(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
     """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command."""
     if kind is RunKind.ROLLBACK:
         return GateRules()
@@ -223,10 +225,11 @@ def _gates(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
     )
 
 
-def _rules(fleet: Fleet, phase: Phase, target: Target) -> DeployRules:
+def deploy_rules(fleet: Fleet, phase: Phase, timeout_seconds: float | None = None) -> DeployRules:
+    """The durations and thresholds of a deploy in the phase; `timeout_seconds` takes the place of the policy's."""
     probe, triggers, bar = fleet.extra.probe, fleet.triggers, fleet.bar
     return DeployRules(
-        deploy_timeout_seconds=target.timeout_seconds or fleet.extra.deploy_timeout.total_seconds(),
+        deploy_timeout_seconds=timeout_seconds or fleet.extra.deploy_timeout.total_seconds(),
         settle_seconds=phase.health_check_delay.total_seconds(),
         monitoring_seconds=phase.monitoring_duration.total_seconds(),
         baseline_samples=probe.baseline_samples,
@@ -254,8 +257,15 @@ def hash_of(plan: Plan) -> str:
         for service in customer["services"]:
             service.pop("drift")
             service["env_changes"] = [change["key"] for change in service["env_changes"]]
-    return hashlib.sha256(_canonical(document)).hexdigest()
+    return digest(document)
 
 
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str).encode()
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 over the one way in which a plan is written: sorted keys, no blanks; dataclasses as their fields."""
+    return hashlib.sha256(
+        json.dumps(document, sort_keys=True, separators=(",", ":"), default=_plain).encode()
+    ).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return vars(value) if is_dataclass(value) else str(value)

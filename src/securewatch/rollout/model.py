@@ -57,9 +57,10 @@ class MemberState(StrEnum):
 class MemberPlan:
     """What is decided beforehand for one customer. `batch` counts from 1 within its phase.
 
-    `left_out` says why the version does not come to the customer (with `code`); empty where it does.
+    `left_out` says why the version does not come to the customer (with `code`), which then is in no batch (0).
     `testing_seconds` is the policy's minimum testing period, `earliest_seconds` the policy's delay from day 0 where the
-    calendar is `policy_delay`. `notice_days` are the days ahead at which the customer is told, longest first.
+    calendar is `policy_delay`. `notice_days` are the days ahead at which the customer is told, longest first; with
+    `needs_notice` the deploy may not come sooner than that after the plan.
     """
 
     slug: str
@@ -71,6 +72,7 @@ class MemberPlan:
     testing_seconds: float = 0.0
     earliest_seconds: float = 0.0
     notice_days: tuple[int, ...] = ()
+    needs_notice: bool = False
     left_out: str = ""
     code: str = ""
 
@@ -109,6 +111,11 @@ class PhasePlan:
     success_rate: float = 0.95
     allows_rollbacks: bool = True
     requires_backup: bool = False
+
+    @property
+    def due(self) -> tuple[MemberPlan, ...]:
+        """The customers to whom the version comes, batch by batch."""
+        return tuple(one for one in self.members if not one.left_out)
 
     @property
     def batch_count(self) -> int:

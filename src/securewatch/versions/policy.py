@@ -52,15 +52,25 @@ def check_version_policy(
 
     Raises UsageError (SW204) for a text that is no version.
     """
+    rules = check_version_rules(fleet, customer, version, facts=facts)
+    return (_configuration(customer), *rules, _testing(fleet, customer, facts.demo_verified_at, now))
+
+
+def check_version_rules(
+    fleet: Fleet, customer: Customer, version: str, *, facts: VersionFacts = NOTHING_KNOWN
+) -> tuple[PolicyFinding, ...]:
+    """The rules that ask for the version alone: not whether the customer is held, nor how long it was tested.
+
+    Of the customer only its policy and source count. Raises like `check_version_policy`.
+    """
     wanted = parse_version(version)
     newest = latest_stable(facts.known_versions)
     return (
-        _configuration(customer),
         _source(fleet, customer, wanted),
         _supported(fleet, customer, wanted, newest),
         _lifecycle(fleet, wanted),
         _order(wanted, facts.current_version),
-        _testing(fleet, customer, facts.demo_verified_at, now),
+        _step(fleet, wanted, facts.current_version),
     )
 
 
@@ -131,6 +141,33 @@ def _order(wanted: Version, current_version: str | None) -> PolicyFinding:
     if is_same_or_older(current, wanted):
         return PolicyFinding("order", True, True, f"the customer runs {current}")
     return PolicyFinding("order", False, True, f"the customer runs {current}, which is newer than {wanted}", "SW406")
+
+
+def _step(fleet: Fleet, wanted: Version, current_version: str | None) -> PolicyFinding:
+    """Whether the files let the version follow the one that the customer runs (`version_compatibility`).
+
+    Patches and candidates of one minor version are alike here.
+    """
+    current, entries = find_version(current_version or ""), _compatible_with(fleet, wanted)
+    if current is None or not entries or _minor(current) >= _minor(wanted):
+        return PolicyFinding("step", True, True, "nothing stands between")
+    named = [find_version(entry) for entry in entries]
+    is_named = any(one is not None and _minor(one) == _minor(current) for one in named)
+    if is_named or any(is_in_family(current, entry) for entry in entries):
+        return PolicyFinding("step", True, True, f"{wanted} may follow {current}")
+    text = f"{wanted} may follow {', '.join(entries)} only, and the customer runs {current}"
+    return PolicyFinding("step", False, True, text, "SW405")
+
+
+def _minor(version: Version) -> tuple[int, int]:
+    return version.semantic.major, version.semantic.minor
+
+
+def _compatible_with(fleet: Fleet, wanted: Version) -> tuple[str, ...]:
+    """The versions from which a customer may come to the wanted one; nothing where the files do not say it."""
+    entry = fleet.version_compatibility.get(wanted.tag)
+    listed = entry.get("compatible_with") if isinstance(entry, dict) else entry
+    return tuple(one for one in listed if isinstance(one, str)) if isinstance(listed, list | tuple) else ()
 
 
 def _testing(fleet: Fleet, customer: Customer, demo_verified_at: datetime | None, now: datetime) -> PolicyFinding:

@@ -119,6 +119,31 @@ def test_an_older_version_is_a_downgrade(fleet: Fleet) -> None:
     assert (finding.soft, finding.code) == (True, "SW406")
 
 
+@pytest.mark.parametrize(
+    ("entry", "current", "is_met"),
+    [
+        ({"compatible_with": ["v1.1.0"]}, "v1.0.0", False),
+        ({"compatible_with": ["v1.1.0"]}, "v1.1.3", True),
+        ({"compatible_with": ["v1.1.0"]}, "v1.2.0-rc.1", True),
+        ({"compatible_with": ["v1.1.0"]}, None, True),
+        (["v1.1.x"], "v1.0.9", False),
+        (["v1.x"], "v1.0.9", True),
+        ({"compatible_with": []}, "v1.0.0", True),
+        ({"minimum": "v1.1.0"}, "v1.0.0", True),
+        ("all", "v1.0.0", True),
+    ],
+)
+def test_a_step_that_the_files_do_not_name_is_refused_softly(
+    fleet: Fleet, entry: object, current: str | None, is_met: bool
+) -> None:
+    strict = replace(fleet, version_compatibility={"v1.2.0": entry})
+
+    found = broken(strict, "acme-corp", "v1.2.0", VersionFacts(current))
+
+    assert ("step" not in found) is is_met
+    assert is_met or (found["step"].code, found["step"].soft) == ("SW405", True)
+
+
 @pytest.mark.parametrize("current", [None, "", "main", "v1.1.0", "v1.1.0-rc.1", "v1.1.0+build"])
 def test_the_same_an_older_or_an_unknown_version_is_no_downgrade(fleet: Fleet, current: str | None) -> None:
     assert broken(fleet, "acme-corp", facts=VersionFacts(current)) == {}

@@ -115,7 +115,8 @@ class SecurewatchFile(FileModel):
     probe: Probe = Field(default_factory=Probe, description="How often and how long customers are looked at.")
     failure_budget: dict[PhaseWord, Budget] = Field(
         default_factory=dict,
-        description="By phase: customers of a batch that may fail before the rollout halts. Default: 0.",
+        description="By phase: customers of a batch that may fail before the rollout halts, as a count or a share. "
+        "Default: 5 % in standard, 0 elsewhere.",
     )
     approvals: dict[PhaseWord, Approval] = Field(default_factory=dict, description="By phase: who must agree.")
     lanes: dict[PhaseWord, PositiveCount] = Field(

@@ -78,7 +78,9 @@ class LifecyclePhase(FileModel):
     )
     duration: Duration = Field(description="How long the stage lasts.")
     activities: Texts = Field((), description="Shown only.")
-    gate_criteria: Texts = Field((), description="Shown only.")
+    gate_criteria: Texts = Field(
+        (), description="When the phase counts as done: words as under `success_criteria`; others are shown only."
+    )
 
 
 class ReleaseLifecycle(FileModel):
@@ -106,7 +108,11 @@ class MinorReleasePoliciesFile(FileModel):
         default_factory=dict,
         description="Wording of `advance_notification`, `deployment_confirmation` and `rollback_notification`.",
     )
-    version_compatibility: Any = Field(None, description="Which versions go together; shown only.")
+    version_compatibility: Any = Field(
+        None,
+        description="By tag: `compatible_with` lists the versions (tags or families) from which a customer may come; "
+        "others are refused softly.",
+    )
 
 
 class DeploymentPolicy(FileModel):
