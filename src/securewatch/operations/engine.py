@@ -9,7 +9,7 @@ from securewatch.controller.vault import StoredVault
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
-from securewatch.operations.release.begin import MemberStarter
+from securewatch.operations.begin import MemberStarter
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0

@@ -8,8 +8,8 @@ from securewatch.controller.commit_rollout import Scribe
 from securewatch.controller.load_rollouts import demo_slugs
 from securewatch.core.errors import ConfigError, Conflict, UsageError
 from securewatch.deps import Deps
+from securewatch.operations.begin import save_templates
 from securewatch.operations.owner import find_owner
-from securewatch.operations.release.begin import save_templates
 from securewatch.operations.release.scope import phases_of
 from securewatch.operations.start import bind, refuse_paused
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout, RolloutState
