@@ -1,10 +1,12 @@
 """A new version from its tag to a customer, through the script of the runbooks."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.acceptance.given import Place, Ran
+from localrender.vendor import git
+from tests.acceptance.given import Place, Ran, platform
 
 pytestmark = pytest.mark.xdist_group("acceptance_tags")
 
@@ -42,3 +44,21 @@ def test_deploy_is_the_deploy_of_a_customer(place: Place) -> None:
 
     assert "✔ live  acme-corp  v1.1.0 is verified" in ran.out
     assert place.platform.service("srv-acme-backend-abc123")["env"]["VERSION_TAG"] == "v1.1.0"
+
+
+def test_a_commit_of_main_is_deployed_to_demo_by_its_described_name(tmp_path: Path) -> None:
+    with platform(tmp_path / "platform", "--apps", "process") as render:
+        place, repo = Place.make(tmp_path / "project", render), render.repo
+        (repo / ".gitattributes").write_text("release.json export-subst\n")
+        (repo / "release.json").write_text('{"version": "$Format:%(describe:tags)$"}\n')
+        git(repo, "add", "--all")
+        git(repo, "commit", "--quiet", "--message", "after the candidate")
+        name = git(repo, "describe", "--tags").decode().strip()
+
+        ran = script(place, "deploy", "--version", name, "--customer", "demo").ended(0)
+        place.refuses(1, "SW405", "deploy", "--version", name, "--customer", "acme-corp", script=SCRIPT)
+        env = render.service("srv-demo-backend-mno345")["env"]
+
+    assert re.fullmatch(r"v1\.3\.0-rc\.1-1-g[0-9a-f]+", name)
+    assert f"✔ live  demo  {name} is verified" in ran.out
+    assert env["VERSION_TAG"] == name

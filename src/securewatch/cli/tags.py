@@ -118,7 +118,8 @@ def _tell_look(look: "WatchLook", *, is_json: bool) -> None:
         print(f"{slug}: seen for the first time; what comes from now on is deployed", flush=True)
     for row in _rows(look.found):
         what = f"{row['version']} (new {row['source']}) for {', '.join(row['customers'])}"
-        print(f"{what}: {row['trouble'] or 'begun; a controller carries it out'}", flush=True)
+        again = " (tried again at the next look)" if row["tried_again"] else ""
+        print(f"{what}: {row['trouble'] or 'begun; a controller carries it out'}{again}", flush=True)
     if not (look.recorded or look.found):
         print("nothing new", flush=True)
 

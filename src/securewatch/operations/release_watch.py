@@ -98,11 +98,17 @@ async def look_once(deps: Deps, *, busy: Busy = nobody_busy, begin: Begin = depl
     return WatchLook(tuple(found), tuple(slug for slug in first if slug not in marks))
 
 
-async def watch(deps: Deps, *, every_seconds: float, tell: Callable[[WatchLook | GatewayError], None]) -> None:
+async def watch(
+    deps: Deps,
+    *,
+    every_seconds: float,
+    tell: Callable[[WatchLook | GatewayError], None],
+    look: Callable[[Deps], Awaitable[WatchLook]] = look_once,
+) -> None:
     """Look again and again until cancelled; a repository that cannot be read is told, and looked at again."""
     while True:
         try:
-            tell(await look_once(deps))
+            tell(await look(deps))
         except GatewayError as error:
             tell(error)
         await deps.clock.sleep_until(add_seconds(deps.clock.now(), every_seconds), wake=asyncio.Event())
