@@ -19,7 +19,7 @@ def calendar(
         typer.Option("--version", help="Only this version's rollout.", autocompletion=options.complete_versions),
     ] = None,
 ) -> None:
-    """Write the release calendar as an .ics file, for the fleet or one customer. Written again, it tells what changed.
+    """Write the release calendar as an .ics file. Written again, it tells what changed.
 
     securewatch calendar --ics releases.ics
 

@@ -65,7 +65,7 @@ def release_watch(
     once: Annotated[bool, typer.Option("--once", help="Look once and end, for cron.")] = False,
     every: Annotated[str, typer.Option("--every", metavar="TIME", help="How long between two looks.")] = "60s",
 ) -> None:
-    """Begin to deploy new versions to the demo customers, each by its policy. The first look only notes what there is.
+    """Deploy new versions to the demo customers, by policy. The first look only notes what there is.
 
     securewatch release watch --once
 
