@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import customers, deploys, installation, options, output, rollouts, versions
+from securewatch.cli import calendar, customers, deploys, installation, options, output, rollouts, tags, versions
 from securewatch.cli.argv import hoist
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
@@ -35,6 +35,8 @@ COMMANDS = (
     ("list-versions", versions.list_versions),
     ("validate", versions.validate),
     ("check-policy", versions.check_policy),
+    ("create-tag", tags.create_tag),
+    ("calendar", calendar.calendar),
     ("pause", installation.pause),
     ("resume", installation.resume),
     ("serve", installation.serve),

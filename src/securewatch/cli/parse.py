@@ -32,8 +32,8 @@ def parse_one_of(word: str | None, flag: str | None, example: str) -> str:
     return given[0]
 
 
-def parse_timeout(text: str | None) -> float | None:
-    """The seconds of a `--timeout` like `15m`."""
+def parse_timeout(text: str | None, flag: str = "--timeout") -> float | None:
+    """The seconds of a `--timeout` (or another flag) like `15m`."""
     from securewatch.config.quantity import parse_short_duration
 
     if text is None:
@@ -43,7 +43,7 @@ def parse_timeout(text: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if seconds <= 0:
-        raise _refused("--timeout", text, "a duration above zero like 90s, 15m or 1h")
+        raise _refused(flag, text, "a duration above zero like 90s, 15m or 1h")
     return seconds
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import options
+from securewatch.cli import options, tags
 from securewatch.cli.session import session_of
 
 AnyVersion = Annotated[
@@ -126,6 +126,7 @@ def check_policy(
     raise typer.Exit(0 if all(one.is_allowed for one in answers) else 1)
 
 
-app = typer.Typer(help="The vendor's versions: list, validate.")
+app = typer.Typer(help="The vendor's versions: list, validate, create.")
 app.command("list")(list_versions)
 app.command("validate")(validate)
+app.command("create")(tags.create_tag)

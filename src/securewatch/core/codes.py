@@ -20,6 +20,10 @@ ERROR_CODES: dict[str, str] = {
     "SW206": "no such plan, deploy or approval request",
     "SW207": "a confirmation is needed",
     "SW208": "unknown phase, batch or rollout",
+    "SW209": "the tag exists already",
+    "SW210": "the version does not follow the others",
+    "SW211": "unknown commit",
+    "SW213": "the tag could not be made or pushed",
     # 3xx Render
     "SW301": "no Render API key",
     "SW302": "Render refused the API key",

@@ -68,6 +68,7 @@ _PEOPLE = {
     "approval.refused": "Somebody said no to a plan.",
     "rollback.requested": "A person asked to take a customer back, or a run under way.",
     "autodeploy.off": "Autodeploy is about to be switched off on one service.",
+    "tag.created": "A person tagged a version; with its commit and whether it was pushed.",
     "pause.all": "The kill switch was thrown; with the reason.",
     "resume.all": "The kill switch was lifted.",
 }

@@ -10,6 +10,7 @@ from securewatch.config.fleet import Customer, Fleet
 from securewatch.config.policy import DeploymentSource
 from securewatch.versions.version import (
     Version,
+    find_described,
     find_version,
     is_in_family,
     is_same_or_older,
@@ -121,6 +122,8 @@ def _supported(fleet: Fleet, customer: Customer, wanted: Version, newest: Versio
 def _matches(entry: str, wanted: Version, newest: Version | None) -> bool:
     if entry == "latest":
         return wanted == newest
+    if entry == "main":
+        return find_described(wanted.tag) is not None
     return entry == wanted.tag or is_in_family(wanted, entry)
 
 

@@ -10,6 +10,7 @@ from securewatch.core.errors import UsageError
 
 LENGTH_MAX = 128
 VERSION_ACCEPTED = "a tag of the form v1.2.3, or v1.2.3-rc.1 for a release candidate"
+_DESCRIBED = re.compile(r"(?P<base>.+)-(?P<count>[1-9]\d{0,8})-g(?P<commit>[0-9a-f]{4,64})", re.ASCII)
 _FAMILY = re.compile(r"v(\d+)\.(?:(\d+)\.)?x", re.ASCII)
 
 
@@ -44,6 +45,22 @@ def find_version(text: str) -> Version | None:
         return Version(text, semver.Version.parse(text[1:]))
     except ValueError:
         return None
+
+
+@dataclass(frozen=True)
+class Described:
+    """A commit by its `git describe --tags` name, `v1.1.0-3-gabc1234`: so many commits after a version."""
+
+    base: Version
+    count: int
+    commit: str
+
+
+def find_described(text: str) -> Described | None:
+    """What the name says that `git describe --tags` gives to a commit after a version; None for any other text."""
+    found = _DESCRIBED.fullmatch(text)
+    base = find_version(found["base"]) if found else None
+    return Described(base, int(found["count"]), found["commit"]) if found and base else None
 
 
 def parse_version(text: str) -> Version:
@@ -81,5 +98,13 @@ def is_in_family(version: Version, family: str) -> bool:
 
 
 def is_same_or_older(version: Version, other: Version) -> bool:
-    """Whether the version does not come after the other one by precedence; builds do not count."""
-    return version.semantic.compare(other.semantic) <= 0
+    """Whether the version does not come after the other one by precedence; builds do not count.
+
+    Commits of the main branch come after the version that they are described by.
+    """
+    return _place(version) <= _place(other)
+
+
+def _place(version: Version) -> tuple[semver.Version, int]:
+    found = find_described(version.tag)
+    return (found.base.semantic, found.count) if found else (version.semantic, 0)

@@ -182,3 +182,18 @@ def test_a_held_customer_is_refused_hard(fleet: Fleet) -> None:
 
     assert (finding.soft, finding.code) == (False, "SW404")
     assert "the files disagree" in finding.message
+
+
+def test_a_commit_of_the_main_branch_is_no_downgrade_from_the_version_before_it(fleet: Fleet) -> None:
+    ahead, behind = VersionFacts("v1.1.0"), VersionFacts("v1.2.0")
+
+    assert broken(fleet, "demo", "v1.1.0-3-gabc1234", ahead) == {}
+    assert broken(fleet, "demo", "v1.1.0-3-gabc1234", behind)["order"].code == "SW406"
+    assert broken(fleet, "acme-corp", "v1.1.0-3-gabc1234", ahead)["source"].code == "SW405"
+
+
+def test_main_among_the_supported_versions_means_the_commits_of_the_main_branch(fleet: Fleet) -> None:
+    only_main = with_policy(fleet, "demo", supported_versions=("main",))
+
+    assert broken(only_main, "demo", "v1.1.0-3-gabc1234") == {}
+    assert "supported versions" in broken(only_main, "demo", "v1.1.0")

@@ -1,11 +1,20 @@
 """Versions: what a tag's name means, and in which order versions stand."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from securewatch.core.errors import UsageError
-from securewatch.versions.version import find_version, is_in_family, is_same_or_older, latest_stable, parse_version
+from securewatch.versions.version import (
+    find_described,
+    find_version,
+    is_in_family,
+    is_same_or_older,
+    latest_stable,
+    parse_version,
+)
 
 ORDER = [
     "v0.9.0",
@@ -102,3 +111,23 @@ def test_the_latest_stable_version_is_the_greatest_without_a_candidate() -> None
 )
 def test_families_hold_the_stable_versions_below_them(tag: str, family: str, is_in: bool) -> None:
     assert is_in_family(parse_version(tag), family) is is_in
+
+
+def test_a_commit_of_the_main_branch_is_known_by_its_described_name() -> None:
+    found = find_described("v1.3.0-rc.1-12-gabc1234")
+
+    assert found is not None
+    assert (found.base.tag, found.count, found.commit) == ("v1.3.0-rc.1", 12, "abc1234")
+
+
+@pytest.mark.parametrize("text", ["v1.1.0", "v1.1.0-rc.1", "v1.1.0-0-gabc1234", "v1.1.0-3-gxyz", "nightly-3-gabc1234"])
+def test_other_names_describe_no_commit(text: str) -> None:
+    assert find_described(text) is None
+
+
+def test_commits_of_the_main_branch_come_after_the_version_they_are_described_by() -> None:
+    names = ["v1.1.0", "v1.1.0-3-gabc1234", "v1.1.0-12-gfff0000", "v1.1.1"]
+    versions = [parse_version(text) for text in names]
+
+    assert all(is_same_or_older(one, other) for one, other in pairwise(versions))
+    assert not any(is_same_or_older(other, one) for one, other in pairwise(versions))
