@@ -235,10 +235,10 @@ def _answer(context: typer.Context, version: str, customer: str, *, granted: boo
 
     session = session_of(context)
     answer = Answer(customer, version, granted, *words)
-    given, run = session.run(lambda deps: answer_request(deps, answer))
+    given, asking = session.run(lambda deps: answer_request(deps, answer))
     if session.is_json:
-        print_json({"slug": run.slug, "version": run.version, "plan": run.plan_hash, "approval": given})
+        print_json({"slug": asking.slug, "version": asking.version, "plan": asking.plan_hash, "approval": given})
         return
     word = "approved" if granted else "rejected"
-    print(f"{given.actor} {word} {run.version} for {run.slug}, plan {run.plan_hash[:8]}", end="")
+    print(f"{given.actor} {word} {asking.version} for {asking.slug}, plan {asking.plan_hash[:8]}", end="")
     print(f", good until {show_instant(given.expires_at)} (who acts is taken on trust here)" if granted else "")

@@ -144,7 +144,10 @@ class FreezeSpec:
 
 @dataclass(frozen=True)
 class GateRules:
-    """Which gates bind this customer's deploy; frozen into the plan."""
+    """Which gates bind this customer's deploy; frozen into the plan.
+
+    `approval_expires_seconds` counts from the answer; 0 in a release's plan means the end of the phase.
+    """
 
     window: WindowSpec | None = None
     needs_approval: bool = False

@@ -1,15 +1,18 @@
 """Say yes or no to the plan of one customer's deploy. Whether an answer counts is decided where the gates are."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from securewatch.core.errors import NotFound, UsageError
-from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deploy.model import GateRules, RunKind, Stage
+from securewatch.deploy.plan import APPROVAL_EXPIRES_SECONDS
 from securewatch.deps import Deps
-from securewatch.operations.start import bind, note
+from securewatch.operations.start import bind
 from securewatch.rollout.gates import objection_to
-from securewatch.store import approvals, plans, runs
+from securewatch.rollout.model import Member, MemberState, PhasePlan, Rollout
+from securewatch.store import approvals, audit, plans, release_plans, rollouts, runs
 from securewatch.store.approvals import Approval
+from securewatch.store.database import Tx
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,23 @@ class Answer:
     plan: str = ""
 
 
-async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
-    """Record the answer of this process's actor to the customer's open deploy.
+@dataclass(frozen=True)
+class Open:
+    """What asks for an approval: a deploy in the queue, or a customer of an open rollout. `plan_hash` is what the answer
+    is bound to; `expires_at` when an approval given now expires.
+    """
+
+    slug: str
+    version: str
+    plan_hash: str
+    rules: GateRules
+    requested_by: str
+    expires_at: datetime
+    run_id: str | None = None
+
+
+async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Open]:
+    """Record the answer of this process's actor to what asks for it at the customer.
 
     Raises NotFound (SW206) where nothing asks for an approval, UsageError (SW413) where this actor's would not count.
     """
@@ -35,43 +53,97 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Run]:
     now, actor = deps.clock.now(), deps.settings.actor
     async with database.write("answer") as tx:
         await bind(deps, tx, None)
-        run = await runs.latest_run(tx, customer.slug, kinds=(RunKind.DEPLOY,))
-        if run is None or run.stage is not Stage.QUEUED or run.version != answer.version:
+        asking = await _direct(tx, customer.slug, answer, now) or await _in_rollout(tx, customer.slug, answer, now)
+        if asking is None:
             raise _nothing_open(customer.slug, answer.version)
-        if not run.plan_hash.startswith(answer.plan):
-            raise _nothing_open(customer.slug, answer.version, f"{answer.plan}; the open plan is {run.plan_hash[:8]}")
-        plan = await plans.load_plan(tx, run.plan_hash)
-        rules = plan.customer(customer.slug).gates if plan is not None else None
-        if rules is None or not rules.needs_approval:
-            raise UsageError(
-                "SW413",
-                f"a deploy to {customer.slug} needs no approval",
-                why="its policy asks for none",
-                fix=_deploy(customer.slug, run.version),
-            )
-        objection = objection_to(actor, rules, requested_by=run.requested_by)
-        if objection:
-            raise UsageError(
-                "SW413",
-                f"{actor} cannot answer for this deploy",
-                why=objection,
-                fix=_by_another(answer, next((one for one in rules.approvers if one != run.requested_by), "NAME")),
-            )
+        if not asking.plan_hash.startswith(answer.plan):
+            which = f"{answer.plan}; the open plan is {asking.plan_hash[:8]}"
+            raise _nothing_open(customer.slug, answer.version, which)
+        _refuse_useless(asking, answer, actor)
         given = await approvals.add(
             tx,
             Approval(
-                plan_hash=run.plan_hash,
+                plan_hash=asking.plan_hash,
                 slug=customer.slug,
                 actor=actor,
                 at=now,
-                expires_at=now + timedelta(seconds=rules.approval_expires_seconds),
+                expires_at=asking.expires_at,
                 comment=answer.comment,
                 granted=answer.granted,
             ),
         )
-        action = "approval.granted" if answer.granted else "approval.refused"
-        await note(deps, tx, run, action, {"comment": answer.comment, "version": run.version})
-    return given, run
+        await audit.append(
+            tx,
+            deps.box(create=True),
+            at=now,
+            actor=actor,
+            action="approval.granted" if answer.granted else "approval.refused",
+            slug=customer.slug,
+            run_id=asking.run_id,
+            plan_hash=asking.plan_hash,
+            detail={"comment": answer.comment, "version": answer.version},
+        )
+    return given, asking
+
+
+async def _direct(tx: Tx, slug: str, answer: Answer, now: datetime) -> Open | None:
+    """The customer's deploy that a direct command left in the queue."""
+    run = await runs.latest_run(tx, slug, kinds=(RunKind.DEPLOY,))
+    if run is None or run.rollout_id or run.stage is not Stage.QUEUED or run.version != answer.version:
+        return None
+    plan = await plans.load_plan(tx, run.plan_hash)
+    if plan is None:
+        return None
+    rules = plan.customer(slug).gates
+    expires_at = now + timedelta(seconds=rules.approval_expires_seconds)
+    return Open(slug, run.version, run.plan_hash, rules, run.requested_by, expires_at, run.id)
+
+
+async def _in_rollout(tx: Tx, slug: str, answer: Answer, now: datetime) -> Open | None:
+    """The customer in the open rollout of the version, as long as its deploy has not begun to write."""
+    for rollout in await rollouts.rollouts_of(tx, answer.version):
+        plan = await release_plans.load_release_plan(tx, rollout.plan_hash)
+        member = await rollouts.load_member(tx, rollout.id, slug)
+        if rollout.state.is_over or plan is None or member is None or not await _may_wait(tx, member):
+            continue
+        phase = plan.phase(member.phase)
+        part = member.joined or next(one for one in phase.members if one.slug == slug)
+        expires_at = _expiry(rollout, phase, part.gates, now)
+        return Open(slug, rollout.version, rollout.plan_hash, part.gates, rollout.requested_by, expires_at)
+    return None
+
+
+async def _may_wait(tx: Tx, member: Member) -> bool:
+    run = await runs.load_run(tx, member.run_id) if member.state is MemberState.RUNNING else None
+    return member.state is MemberState.PENDING or (run is not None and run.stage is Stage.QUEUED)
+
+
+def _expiry(rollout: Rollout, phase: PhasePlan, rules: GateRules, now: datetime) -> datetime:
+    """By the files, else at the end of the phase; of a customer that is late already, as for a direct deploy."""
+    if rules.approval_expires_seconds:
+        return now + timedelta(seconds=rules.approval_expires_seconds)
+    ends = phase.ends(rollout.day_zero)
+    return ends if now < ends else now + timedelta(seconds=APPROVAL_EXPIRES_SECONDS)
+
+
+def _refuse_useless(asking: Open, answer: Answer, actor: str) -> None:
+    """Raise UsageError (SW413) for an answer that nobody needs, or that would not count."""
+    rules = asking.rules
+    if not rules.needs_approval:
+        raise UsageError(
+            "SW413",
+            f"a deploy to {asking.slug} needs no approval",
+            why="its policy asks for none",
+            fix=_deploy(asking.slug, asking.version),
+        )
+    objection = objection_to(actor, rules, requested_by=asking.requested_by)
+    if objection:
+        raise UsageError(
+            "SW413",
+            f"{actor} cannot answer for this deploy",
+            why=objection,
+            fix=_by_another(answer, next((one for one in rules.approvers if one != asking.requested_by), "NAME")),
+        )
 
 
 def _by_another(answer: Answer, actor: str) -> str:
