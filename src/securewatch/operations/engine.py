@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
+from securewatch.config.load import FleetReader
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
+from securewatch.controller.messenger import Messenger, MessengerParts
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
 from securewatch.deploy.effects import Tools
@@ -41,6 +43,20 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
         ),
         scope=scope,
     )
+
+
+async def make_messenger(deps: Deps) -> Messenger:
+    """A messenger of this process."""
+    parts = MessengerParts(
+        database=await deps.database(),
+        box=deps.box(create=True),
+        channels=deps.channels,
+        sender=deps.sender,
+        fleet=FleetReader(deps.config_dir),
+        lock=deps.messenger_lock,
+        actor=deps.settings.actor,
+    )
+    return Messenger(parts, clock=deps.clock)
 
 
 def sharing_rates(deps: Deps, is_done: IsDone) -> IsDone:
