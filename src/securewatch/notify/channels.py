@@ -43,6 +43,14 @@ class Channels:
         email = settings.notify_email.get_secret_value() if settings.notify_email else None
         return cls(team, email, settings.mail_folder)
 
+    @property
+    def in_words(self) -> str:
+        """Where notices go."""
+        if self.mail_folder is not None:
+            return f"all go to the mail folder {self.mail_folder}; nothing leaves this machine"
+        team = ", ".join(_scheme(url) for url in self.team) or "not configured"
+        return f"team: {team}; customers: {_scheme(self.email) if self.email else 'not configured'}"
+
     def to(self, recipient: RecipientKind, address: str | None) -> tuple[Channel, ...]:
         """The ways to the team, or to the customer's address; none where nothing is configured (see `why_not`)."""
         if recipient is RecipientKind.CUSTOMER and not address:

@@ -34,7 +34,7 @@ OWN_WORDING = {
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _INCLUDES = {
-    "release_notes": "Release notes: those of SecureWatch {version}",
+    "release_notes": "Release notes: SecureWatch {version}",
     "maintenance_window": "Maintenance window: {window}",
     "contact": "Contact: {contact}",
     "version": "Version: {version}",

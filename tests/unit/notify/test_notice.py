@@ -39,7 +39,7 @@ def test_the_files_templates_rule() -> None:
     assert letter.body.splitlines() == [
         "We will deploy SecureWatch v1.1.0 to ACME Corporation on Sunday, 1 November 2026, 01:30 (America/New_York).",
         "",
-        "Release notes: those of SecureWatch v1.1.0",
+        "Release notes: SecureWatch v1.1.0",
         "Maintenance window: sunday 02:00-06:00 America/New_York",
     ]
 
