@@ -6,7 +6,6 @@ import typer
 
 from securewatch.cli import options
 from securewatch.cli.complete import complete_phases
-from securewatch.cli.parse import parse_phase
 from securewatch.cli.session import Session, say, session_of
 
 if TYPE_CHECKING:
@@ -43,12 +42,14 @@ def send_notifications(
     """
     from securewatch.core.errors import ExitCode
     from securewatch.deps import Deps
-    from securewatch.operations.notices import draft_notices, has_failed, release_in_view, send_notices
+    from securewatch.operations.expected import expect
+    from securewatch.operations.notices import draft_notices, has_failed, send_notices
+    from securewatch.operations.release.scope import find_phase
 
-    session, short = session_of(context), parse_phase(phase)
+    session, name = session_of(context), find_phase(phase) if phase is not None else None
 
     async def work(deps: Deps) -> int:
-        drafts = await draft_notices(deps, await release_in_view(deps, version), short)
+        drafts = await draft_notices(deps, await expect(deps, version), name)
         if dry_run:
             _show_drafts(session, drafts)
             return 0

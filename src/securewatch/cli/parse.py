@@ -32,19 +32,6 @@ def parse_one_of(word: str | None, flag: str | None, example: str) -> str:
     return given[0]
 
 
-def parse_phase(text: str | None) -> str | None:
-    """The short name of a phase, which its long name names too."""
-    from securewatch.config.fleet import PHASE_OF_POLICY, SHORT_PHASE_NAMES
-
-    if text is None:
-        return None
-    word = text.strip().lower()
-    short = SHORT_PHASE_NAMES.get(word, word)
-    if short not in PHASE_OF_POLICY:
-        raise _refused("--phase", text, "demo, startup, standard or enterprise")
-    return short
-
-
 def parse_timeout(text: str | None, flag: str = "--timeout") -> float | None:
     """The seconds of a `--timeout` (or another flag) like `15m`."""
     from securewatch.config.quantity import parse_short_duration

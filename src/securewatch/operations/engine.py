@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from securewatch.config.load import FleetReader
+from securewatch.controller.announcer import Announcer
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.messenger import Messenger, MessengerParts
@@ -12,6 +13,7 @@ from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
 from securewatch.operations.begin import MemberStarter
+from securewatch.rollout.notices import expected_starts
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0
@@ -57,6 +59,16 @@ async def make_messenger(deps: Deps) -> Messenger:
         actor=deps.settings.actor,
     )
     return Messenger(parts, clock=deps.clock)
+
+
+async def make_announcer(deps: Deps) -> Announcer:
+    """Puts advance notices into the outbox."""
+    return Announcer(
+        await deps.database(),
+        deps.box(create=True),
+        actor=deps.settings.actor,
+        expect=lambda plan, day_zero, now: expected_starts(plan, day_zero, now=now),
+    )
 
 
 def sharing_rates(deps: Deps, is_done: IsDone) -> IsDone:

@@ -1,25 +1,16 @@
-"""When a version is expected at each customer, as notices need it: worked out from the files. Starts nothing."""
+"""When a version is expected at each customer, as notices need it: of the open rollout, else as if one began now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from securewatch.config.fleet import Customer, Fleet, Phase
-from securewatch.deploy.model import DeployRules, Endpoints, GateRules, WindowSpec
+from securewatch.core.errors import NotFound, UsageError
 from securewatch.deps import Deps
-from securewatch.rollout.gates import window_of
-from securewatch.rollout.model import (
-    NOTICE_DAYS,
-    Budget,
-    Member,
-    MemberPlan,
-    MemberState,
-    PhasePlan,
-    ReleasePlan,
-)
-from securewatch.rollout.windows import next_open
-
-_DAY = timedelta(days=1)
+from securewatch.operations.release.status import find_rollout
+from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
+from securewatch.rollout.notices import expected_starts
+from securewatch.rollout.plan import ReleaseTarget, plan_release
+from securewatch.store import release_plans, releases, rollouts
 
 
 @dataclass(frozen=True)
@@ -27,58 +18,54 @@ class Expected:
     """A release, its customers, and when each is expected; None for who is not."""
 
     plan: ReleasePlan
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     slots: Mapping[str, datetime | None]
 
 
-async def expect_from_files(deps: Deps, version: str) -> Expected:
-    """The release as if its rollout began now. Raises NotFound (SW203) for a tag that the repository does not have."""
-    tag, fleet, now = await deps.repository.resolve(version), deps.fleet, deps.clock.now()
-    phases = tuple(_phase(fleet, phase) for phase in fleet.phases.values())
-    plan = ReleasePlan(tag.name, tag.commit, "phases", phases, Endpoints())
-    members = tuple(
+async def expect(deps: Deps, version: str | None) -> Expected:
+    """The release of the version's open rollout, else by the files; without a version, of the only open rollout.
+
+    Raises UsageError (SW201) where neither says which, NotFound (SW203) for an unknown tag, and (SW208) where several
+    rollouts are open.
+    """
+    found = await _open_rollout(deps, version)
+    if found is not None:
+        rollout, plan, members = found
+        return Expected(plan, members, expected_starts(plan, rollout.day_zero, now=deps.clock.now()))
+    if version is None:
+        raise UsageError("SW201", "which version?", why="no rollout is open", fix="name it: --version v1.1.0")
+    plan, now = await _plan_by_files(deps, version), deps.clock.now()
+    members = [
         Member("", one.slug, phase.name, one.batch, MemberState.PENDING, now)
-        for phase in phases
+        for phase in plan.phases
         for one in phase.members
-    )
-    slots = {one.slug: _slot(phase.begins(now), one) for phase in phases for one in phase.members}
-    return Expected(plan, members, slots)
+    ]
+    return Expected(plan, members, expected_starts(plan, now, now=now))
 
 
-def _phase(fleet: Fleet, phase: Phase) -> PhasePlan:
-    days = fleet.calendar[phase.name]
-    members = tuple(_member(fleet, one) for one in fleet.customers_of(phase.short_name))
-    return PhasePlan(
-        name=phase.short_name,
-        first_day=days.first_day,
-        last_day=days.last_day,
-        batch_size=str(phase.batch_size),
-        batch_delay_seconds=0.0,
-        lanes=0,
-        needs_window=phase.needs_window,
-        needs_approval=phase.needs_approval,
-        budget=Budget(),
-        rules=DeployRules(),
-        members=members,
-    )
+async def _open_rollout(deps: Deps, version: str | None) -> tuple[Rollout, ReleasePlan, Sequence[Member]] | None:
+    database = await deps.existing_database()
+    if database is None:
+        return None
+    async with database.read() as tx:
+        try:
+            rollout = await find_rollout(tx, version)
+        except NotFound:
+            if version is None and await rollouts.open_rollouts(tx):
+                raise
+            return None
+        plan = await release_plans.load_release_plan(tx, rollout.plan_hash)
+        if rollout.state.is_over or plan is None:
+            return None
+        return rollout, plan, tuple((await rollouts.members_of(tx, rollout.id)).values())
 
 
-def _member(fleet: Fleet, customer: Customer) -> MemberPlan:
-    advance = fleet.policy_of(customer).notification_advance
-    days = (advance // _DAY, *(one for one in NOTICE_DAYS if one < advance // _DAY)) if advance else ()
-    window = customer.window
-    spec = WindowSpec(window.day, window.start_text, window.end_text, window.timezone)
-    return MemberPlan(
-        slug=customer.slug,
-        name=customer.name,
-        policy=customer.policy,
-        batch=1,
-        services=(),
-        gates=GateRules(window=spec if fleet.gates_of(customer).needs_window else None),
-        notice_days=days,
-        left_out="; ".join(customer.held),
-    )
-
-
-def _slot(begins: datetime, member: MemberPlan) -> datetime:
-    return begins if member.gates.window is None else next_open(window_of(member.gates.window), begins)
+async def _plan_by_files(deps: Deps, version: str) -> ReleasePlan:
+    tag = await deps.repository.resolve(version)
+    known = tuple(one.version for one in await deps.repository.list_tags() if one.version is not None)
+    current: dict[str, str] = {}
+    database = await deps.existing_database()
+    if database is not None:
+        async with database.read() as tx:
+            current = {one.slug: one.version for one in await releases.current_releases(tx)}
+    return plan_release(deps.fleet, ReleaseTarget(tag.name, tag.commit, known), current)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from securewatch.controller.messenger import put_notices
-from securewatch.core.errors import UsageError
 from securewatch.deps import Deps
 from securewatch.notify.notice import Letter, compose, unknown_words
 from securewatch.operations.engine import make_messenger
-from securewatch.operations.expected import Expected, expect_from_files
+from securewatch.operations.expected import Expected
 from securewatch.operations.follow import RETRY_LOCK_SECONDS, pause_real_seconds
 from securewatch.operations.start import bind, refuse_paused
 from securewatch.rollout.notices import Notice, RecipientKind, advance_notices
@@ -36,13 +35,6 @@ class Drafts:
 
     due: tuple[Draft, ...]
     later: tuple[Draft, ...]
-
-
-async def release_in_view(deps: Deps, version: str | None) -> Expected:
-    """The release that notices are about. Raises UsageError (SW201) where none is named."""
-    if version is None:
-        raise UsageError("SW201", "which version?", why="no rollout is open", fix="name it: --version v1.1.0")
-    return await expect_from_files(deps, version)
 
 
 async def draft_notices(deps: Deps, release: Expected, phase: str | None) -> Drafts:

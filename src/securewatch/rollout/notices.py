@@ -1,6 +1,6 @@
 """Who is to be told what, and when: before a deploy, when it is verified or taken back. Pure; sends nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,9 @@ from enum import StrEnum
 from securewatch.deploy.back import CUSTOMER_REQUEST
 from securewatch.deploy.model import Run, RunKind, Stage
 from securewatch.health.verdict import Trigger
-from securewatch.rollout.model import Member, MemberPlan, MemberState, ReleasePlan
+from securewatch.rollout.gates import window_of
+from securewatch.rollout.model import Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
+from securewatch.rollout.windows import next_open
 
 
 class NoticeKind(StrEnum):
@@ -61,40 +63,55 @@ _REASONS = {
 
 
 def advance_notices(
-    plan: ReleasePlan, members: Sequence[Member], *, slots: Mapping[str, datetime | None], now: datetime
+    plan: ReleasePlan, members: Iterable[Member], *, slots: Mapping[str, datetime | None], now: datetime
 ) -> tuple[Notice, ...]:
     """Every advance notice that is due or will be, the earliest first; `slots` say when each customer is expected.
 
     Of several that are late only the most urgent one remains: nobody gets the letters of 14, 7 and 3 days ahead at
-    once. Who is under way is told only that it is today; who is through, or left out, nothing.
+    once. That it is today is told when the deploy has begun, since until then it is only expected.
     """
     plans = {one.slug: one for phase in plan.phases for one in phase.members}
     found: list[Notice] = []
     for member in members:
-        member_plan = member.joined or plans.get(member.slug)
-        start = slots.get(member.slug) or member.started_at
-        if member_plan is not None and start is not None:
-            found += _of_member(plan.version, member, member_plan, start, now)
+        part = member.joined or plans.get(member.slug)
+        if part is None or part.left_out:
+            continue
+        if member.state is MemberState.PENDING:
+            found += _ahead(plan.version, member, part, slots.get(member.slug), now)
+        elif member.state is MemberState.RUNNING and member.started_at is not None and 0 in part.notice_days:
+            found += _advance(plan.version, member, 0, member.started_at)
     return tuple(sorted(found, key=lambda one: (one.due_at, one.slug)))
 
 
-def _of_member(version: str, member: Member, plan: MemberPlan, start: datetime, now: datetime) -> Iterator[Notice]:
-    if member.state.is_over or plan.left_out:
+def expected_starts(plan: ReleasePlan, day_zero: datetime, *, now: datetime) -> Mapping[str, datetime | None]:
+    """The earliest start of each customer by the calendar and its window; batches and delays are left out."""
+    return {one.slug: _earliest(phase, one, day_zero, now) for phase in plan.phases for one in phase.members}
+
+
+def _earliest(phase: PhasePlan, member: MemberPlan, day_zero: datetime, now: datetime) -> datetime:
+    begins = max(phase.begins(day_zero), day_zero + timedelta(seconds=member.earliest_seconds), now)
+    return next_open(window_of(member.gates.window), begins) if member.gates.window is not None else begins
+
+
+def _ahead(version: str, member: Member, part: MemberPlan, start: datetime | None, now: datetime) -> Iterator[Notice]:
+    if start is None:
         return
-    days = sorted({one for one in plan.notice_days if one == 0 or member.state is MemberState.PENDING})
+    days = sorted({one for one in part.notice_days if one > 0})
     late = [one for one in days if start - timedelta(days=one) <= now]
     for one in days:
-        if one in late[1:]:
-            continue
-        event = f"advance:{version}:{member.rollout_id}:{member.slug}:{one}"
-        due_at = start - timedelta(days=one)
-        yield from _to_both(event, NoticeKind.ADVANCE, (member.slug, version), due_at, Facts(start))
+        if one not in late[1:]:
+            yield from _advance(version, member, one, start)
+
+
+def _advance(version: str, member: Member, days: int, start: datetime) -> Iterator[Notice]:
+    event = f"advance:{version}:{member.rollout_id}:{member.slug}:{days}"
+    due_at = start - timedelta(days=days)
+    return _to_both(event, NoticeKind.ADVANCE, (member.slug, version), due_at, Facts(start))
 
 
 def confirmation(run: Run) -> tuple[Notice, ...]:
-    """What is told when a deploy of both services is verified; nothing for anything else."""
-    is_split = run.detail.startswith("split:")
-    if run.kind is not RunKind.DEPLOY or run.stage is not Stage.WATCHING or run.verified_at is None or is_split:
+    """What is told when a deploy is verified; nothing for anything else."""
+    if run.kind is not RunKind.DEPLOY or run.stage is not Stage.WATCHING or run.verified_at is None:
         return ()
     facts = Facts(run.verified_at, _version_before(run))
     subject = (run.slug, run.version)

@@ -26,6 +26,11 @@ _PUT = Prepared(
     sqlite.insert(notices).on_conflict_do_nothing(index_elements=["event", "recipient"]).returning(notices.c.id),
     _COLUMNS,
 )
+_HAS = Prepared(
+    sa.select(notices.c.id).where(
+        notices.c.event == sa.bindparam("p_event"), notices.c.recipient == sa.bindparam("p_recipient")
+    )
+)
 _DUE = Prepared(
     sa.select(notices)
     .where(notices.c.next_at <= sa.bindparam("p_now"))
@@ -107,6 +112,11 @@ async def put(tx: Tx, notice: Notice) -> bool:
         "document": dump(_Document(notice, Delivery())),
     }
     return bool(await tx.change(_PUT, row))
+
+
+async def has(tx: Tx, notice: Notice) -> bool:
+    """Whether the recipient has that event already."""
+    return await tx.first(_HAS, {"p_event": safe_text(notice.event), "p_recipient": notice.recipient.value}) is not None
 
 
 async def due(tx: Tx, now: datetime, limit: int) -> Sequence[Entry]:

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from securewatch.deploy.model import Stage
+from securewatch.controller.commit import Committer
+from securewatch.deploy.model import RunKind, Stage
+from securewatch.deploy.steps import moved
+from securewatch.deploy.view import View
 from securewatch.rollout.notices import NoticeKind, RecipientKind
-from securewatch.store import outbox
+from securewatch.store import outbox, plans, releases, runs
+from securewatch.store.releases import Release
+from tests.factories import BACKEND, FRONTEND, NOW, SERVICE_IDS, make_live, make_plan, make_run
 from tests.integration.controller.given import NEW, Engine, ask_back, ended, reached, running_engine
+from tests.integration.store.given import opened
 
 BOTH = [RecipientKind.CUSTOMER, RecipientKind.TEAM]
 
@@ -68,3 +74,30 @@ async def test_what_was_told_before_is_not_told_again_by_a_second_commit(tmp_pat
             new = [await outbox.put(tx, replace(one.notice, due_at=run.since)) for one in entries]
 
         assert new == [False, False]
+
+
+async def test_a_rollback_of_its_own_names_the_version_that_release_tracking_has_until_then(tmp_path: Path) -> None:
+    plan = make_plan(kind=RunKind.ROLLBACK, version="")
+    run = make_run(
+        kind=RunKind.ROLLBACK,
+        version="",
+        stage=Stage.RECHECKING,
+        progress=(make_live(BACKEND, back_deploy_id="dep-1"), make_live(FRONTEND, back_deploy_id="dep-2")),
+    )
+    async with opened(tmp_path) as state:
+        async with state.database.write("given") as tx:
+            await plans.save_plan(tx, plan, at=NOW, actor="ann")
+            stored = await runs.add_run(tx, run)
+            for kind in (BACKEND, FRONTEND):
+                release = Release(run.slug, kind, SERVICE_IDS[kind], "v1.2.0", "c", f"dep-new-{kind}", NOW)
+                await releases.record_release(tx, release)
+        view = View(plan, plan.customers[0], stored)
+
+        await Committer(state.database, state.box, "ann").commit(
+            view, moved(stored, Stage.ROLLED_BACK, NOW), (), (), NOW
+        )
+
+        async with state.database.read() as tx:
+            found = await outbox.notices_of(tx)
+        assert {(one.notice.version, one.notice.facts.previous_version) for one in found} == {("v1.2.0", "v1.0.0")}
+        assert [one.notice.recipient for one in found] == BOTH

@@ -10,13 +10,12 @@ import pytest
 
 from securewatch.core.errors import ShutGate, UsageError
 from securewatch.deps import Deps
-from securewatch.operations.expected import Expected
+from securewatch.operations.expected import expect
 from securewatch.operations.notices import (
     channel_warnings,
     draft_notices,
     has_failed,
     list_notices,
-    release_in_view,
     send_notices,
 )
 from securewatch.operations.pause import set_pause
@@ -44,7 +43,7 @@ async def office(
 
 async def test_what_is_due_for_a_phase_is_sent_and_listed_once(tmp_path: Path) -> None:
     async with office(tmp_path, {RELEASES: put(AHEAD, "10_days")}) as (_, deps):
-        release = await release_in_view(deps, "v1.1.0")
+        release = await expect(deps, "v1.1.0")
         drafts = await draft_notices(deps, release, "standard")
         first = await send_notices(deps, drafts)
         again = await send_notices(deps, await draft_notices(deps, release, "standard"))
@@ -60,7 +59,7 @@ async def test_what_is_due_for_a_phase_is_sent_and_listed_once(tmp_path: Path) -
 
 async def test_a_dry_run_gives_the_texts_and_makes_no_state(tmp_path: Path) -> None:
     async with office(tmp_path) as (_, deps):
-        drafts = await draft_notices(deps, await release_in_view(deps, "v1.1.0"), None)
+        drafts = await draft_notices(deps, await expect(deps, "v1.1.0"), None)
 
         assert [one.to for one in drafts.due] == ["ops@techstart.example by mail folder", "the team by mail folder"]
         assert all("v1.1.0" in one.letter.body for one in (*drafts.due, *drafts.later))
@@ -70,7 +69,7 @@ async def test_a_dry_run_gives_the_texts_and_makes_no_state(tmp_path: Path) -> N
 
 async def test_each_customer_is_expected_inside_its_window(tmp_path: Path) -> None:
     async with office(tmp_path) as (_, deps):
-        release: Expected = await release_in_view(deps, "v1.1.0")
+        release = await expect(deps, "v1.1.0")
 
         window = deps.fleet.customers["medhealth"].window
         slot: Any = release.slots["medhealth"]
@@ -82,12 +81,12 @@ async def test_each_customer_is_expected_inside_its_window(tmp_path: Path) -> No
 async def test_a_version_must_be_named_while_no_rollout_is_open(tmp_path: Path) -> None:
     async with office(tmp_path) as (_, deps):
         with pytest.raises(UsageError, match="which version"):
-            await release_in_view(deps, None)
+            await expect(deps, None)
 
 
 async def test_nothing_is_put_while_everything_is_paused(tmp_path: Path) -> None:
     async with office(tmp_path) as (_, deps):
-        drafts = await draft_notices(deps, await release_in_view(deps, "v1.1.0"), None)
+        drafts = await draft_notices(deps, await expect(deps, "v1.1.0"), None)
         await set_pause(deps, paused=True)
 
         with pytest.raises(ShutGate):
@@ -101,9 +100,7 @@ async def test_what_is_refused_has_failed_and_what_has_no_way_has_not(tmp_path: 
         chat.status = 500
         environ = {"SECUREWATCH_MAIL_FOLDER": None, "SECUREWATCH_NOTIFY_TEAM": chat.url()}
         async with office(tmp_path, **environ) as (_, deps):
-            entries = await send_notices(
-                deps, await draft_notices(deps, await release_in_view(deps, "v1.1.0"), "startup")
-            )
+            entries = await send_notices(deps, await draft_notices(deps, await expect(deps, "v1.1.0"), "startup"))
 
     assert {one.notice.recipient: (one.state, has_failed(one)) for one in entries} == {
         "customer": (NoticeState.NOT_CONFIGURED, False),

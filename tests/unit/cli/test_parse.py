@@ -5,7 +5,6 @@ import pytest
 from securewatch.cli.parse import (
     parse_kinds,
     parse_one_of,
-    parse_phase,
     parse_timeout,
     parse_until,
     refuse_contradictions,
@@ -74,14 +73,3 @@ def test_a_version_is_given_once_as_a_word_or_a_flag(given: tuple[str | None, st
     assert parse_one_of("v1.1.0", None, "v1.1.0") == parse_one_of(None, "v1.1.0", "v1.1.0") == "v1.1.0"
     with pytest.raises(UsageError):
         parse_one_of(*given, "v1.1.0")
-
-
-def test_a_phase_has_a_short_and_a_long_name() -> None:
-    assert [parse_phase(one) for one in ("startup", "startup_early_access", "Enterprise", None)] == [
-        "startup",
-        "startup",
-        "enterprise",
-        None,
-    ]
-    with pytest.raises(UsageError, match="--phase cannot be 'beta'"):
-        parse_phase("beta")

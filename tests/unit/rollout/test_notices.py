@@ -1,13 +1,21 @@
 """Who is told what, and when: ahead of a deploy, when it is verified, when it was taken back."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from securewatch.deploy.model import DeployRules, Endpoints, GateRules, RunKind, Stage
+from securewatch.deploy.model import DeployRules, Endpoints, GateRules, RunKind, Stage, WindowSpec
 from securewatch.rollout.model import Budget, Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
-from securewatch.rollout.notices import Notice, NoticeKind, RecipientKind, advance_notices, confirmation, rollback
+from securewatch.rollout.notices import (
+    Notice,
+    NoticeKind,
+    RecipientKind,
+    advance_notices,
+    confirmation,
+    expected_starts,
+    rollback,
+)
 from tests.factories import BACKEND, FRONTEND, NOW, VERSION, at, make_good, make_progress, make_run
 
 START = NOW + timedelta(days=20)
@@ -41,13 +49,12 @@ def event(days: int) -> tuple[str, datetime]:
     return f"advance:{VERSION}:r1:acme-corp:{days}", START - timedelta(days=days)
 
 
-def test_a_customer_is_told_14_7_3_and_0_days_ahead() -> None:
-    assert told(NOW) == [event(14), event(7), event(3), event(0)]
+def test_a_customer_is_told_14_7_and_3_days_ahead() -> None:
+    assert told(NOW) == [event(14), event(7), event(3)]
 
 
 @pytest.mark.parametrize(
-    ("days_ahead", "wanted"),
-    [(14, [14, 7, 3, 0]), (10, [14, 7, 3, 0]), (7, [7, 3, 0]), (2, [3, 0]), (0, [0]), (-1, [0])],
+    ("days_ahead", "wanted"), [(14, [14, 7, 3]), (10, [14, 7, 3]), (7, [7, 3]), (2, [3]), (0, [3]), (-1, [3])]
 )
 def test_of_several_late_notices_only_the_most_urgent_is_told(days_ahead: int, wanted: list[int]) -> None:
     assert told(START - timedelta(days=days_ahead)) == [event(days) for days in wanted]
@@ -57,10 +64,10 @@ def test_a_customer_without_an_expected_start_is_told_nothing() -> None:
     assert told(NOW, start=None) == []
 
 
-def test_who_is_under_way_is_told_only_that_it_is_today() -> None:
+def test_that_it_is_today_is_told_when_the_deploy_has_begun() -> None:
     running = member(state=MemberState.RUNNING, started_at=START)
 
-    assert told(START, running, start=None) == [event(0)]
+    assert told(START, running, start=None) == told(NOW, running) == [event(0)]
 
 
 @pytest.mark.parametrize("state", [one for one in MemberState if one.is_over])
@@ -90,7 +97,6 @@ def test_a_verified_deploy_is_told_to_both_with_the_version_before() -> None:
     "run",
     [
         make_run(stage=Stage.VERIFYING),
-        make_run(stage=Stage.WATCHING, verified_at=at(5), detail="split: only the backend was asked for"),
         make_run(stage=Stage.WATCHING, verified_at=at(5), kind=RunKind.ENV),
         make_run(stage=Stage.DONE, verified_at=at(5), finished_at=at(9)),
     ],
@@ -130,3 +136,20 @@ def test_a_rollback_that_is_a_run_of_its_own_names_the_version_that_it_took_back
 @pytest.mark.parametrize("stage", [Stage.ROLLED_BACK, Stage.HELD, Stage.FAILED])
 def test_what_never_went_live_is_not_told_as_taken_back(stage: Stage) -> None:
     assert rollback(make_run(stage=stage, finished_at=at(9)), VERSION) == ()
+
+
+def test_a_customer_is_expected_on_its_day_in_its_window_and_never_before_now() -> None:
+    window = WindowSpec("sunday", "02:00", "06:00", "America/New_York")
+    members = (of("free"), of("bound", gates=GateRules(window=window)), of("late", earliest_seconds=30 * 86400.0))
+    begins = NOW + timedelta(days=22)
+
+    found = expected_starts(plan(*members), NOW, now=NOW)
+
+    assert found == {
+        "free": begins,
+        "bound": datetime(2026, 12, 20, 7, tzinfo=UTC),
+        "late": NOW + timedelta(days=30),
+    }
+    assert expected_starts(plan(of("free")), NOW, now=begins + timedelta(days=9)) == {
+        "free": begins + timedelta(days=9)
+    }
