@@ -67,6 +67,7 @@ class Running:
     repo: Path
     clock_file: Path | None
     config_folder: Path | None
+    mail_folder: Path
 
     def environment(self) -> dict[str, str]:
         """The env vars that point the product at this platform."""
@@ -75,7 +76,7 @@ class Running:
             env["SECUREWATCH_CLOCK_FILE"] = str(self.clock_file)
         if self.config_folder is not None:
             env["SECUREWATCH_CONFIG_DIR"] = str(self.config_folder)
-        return env
+        return env | {"SECUREWATCH_MAIL_FOLDER": str(self.mail_folder)}
 
 
 class Server(uvicorn.Server):
@@ -139,7 +140,7 @@ async def running(wanted: Wanted) -> AsyncIterator[Running]:
         stack.push_async_callback(platform.close)
         await platform.start()
         origin = await stack.enter_async_context(serving(create_app(platform), wanted.port))
-        yield Running(f"{origin}/v1", key, repo, clock_file, _config_folder(wanted, data))
+        yield Running(f"{origin}/v1", key, repo, clock_file, _config_folder(wanted, data), data / "mail")
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,8 @@ from securewatch.store.locks import ControllerLock
 if TYPE_CHECKING:
     from securewatch.config.fleet import Fleet
     from securewatch.health.probe import Prober
+    from securewatch.notify.channels import Channels
+    from securewatch.notify.sending import Sender
     from securewatch.render.budget import RateBudget
     from securewatch.render.client import RenderClient
     from securewatch.store.database import Database
@@ -41,6 +43,7 @@ class Deps:
         self._budget: RateBudget | None = None
         self._prober: Prober | None = None
         self._repository: VendorRepository | None = None
+        self._sender: Sender | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,6 +85,31 @@ class Deps:
     def lock(self) -> ControllerLock:
         """The controller lock of this installation."""
         return ControllerLock(self.settings.state_dir / "controller.lock")
+
+    @property
+    def channels(self) -> "Channels":
+        """The ways to people."""
+        from securewatch.notify.channels import Channels
+
+        return Channels.of(self.settings)
+
+    @property
+    def sender(self) -> "Sender":
+        """Brings notices to people: into the mail folder where there is one, else by apprise."""
+        if self._sender is None:
+            from securewatch.notify.mail_folder import MailFolder
+
+            self._sender = MailFolder()
+            if self.settings.mail_folder is None:
+                from securewatch.notify.apprise_sender import AppriseSender
+
+                self._sender = AppriseSender()
+        return self._sender
+
+    @property
+    def messenger_lock(self) -> ControllerLock:
+        """The lock of the one process that delivers notices."""
+        return ControllerLock(self.settings.state_dir / "messenger.lock")
 
     async def prober(self) -> "Prober":
         """Looks at customers' sites."""

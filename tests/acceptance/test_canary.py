@@ -21,8 +21,14 @@ IN_DATABASE = "canary-in-the-database-password"
 IN_CONFIG = "canary-in-the-configured-database-url"
 IN_SECRET = "canary-in-a-customer-secret"
 IN_REPO = "canary-in-the-repository-url"
-CANARIES = (KEY, IN_RENDER, IN_DATABASE, IN_CONFIG, IN_SECRET, IN_REPO)
+IN_CHAT = "canary-in-the-url-of-a-chat"
+IN_MAIL = "canary-in-the-password-of-a-mail-account"
+CANARIES = (KEY, IN_RENDER, IN_DATABASE, IN_CONFIG, IN_SECRET, IN_REPO, IN_CHAT, IN_MAIL)
 SECRETS = {"RENDER_API_KEY": KEY, "SECUREWATCH_SECRET_ACME_CORP_JWT_SECRET": IN_SECRET}
+CHANNELS = {
+    "SECUREWATCH_NOTIFY_TEAM": f"json://bot:{IN_CHAT}@127.0.0.1:9/{IN_CHAT},nonsense://{IN_CHAT}",
+    "SECUREWATCH_NOTIFY_EMAIL": f"mailto://releases:{IN_MAIL}@127.0.0.1:9",
+}
 
 
 def plant(place: Place) -> None:
@@ -44,6 +50,13 @@ def plant(place: Place) -> None:
 
     place.edit("render-deployment.json", in_render_file)
     place.edit("customers.json", in_customers_file)
+
+
+def tell_by_channels(place: Place) -> None:
+    """Let notices leave the machine, as far as they get."""
+    lines = (place.folder / ".env").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("SECUREWATCH_MAIL_FOLDER")]
+    (place.folder / ".env").write_text("\n".join(kept) + "\n")
 
 
 def spellings(secret: str) -> tuple[bytes, ...]:
@@ -111,6 +124,10 @@ def test_no_secret_is_kept_or_shown_whatever_happens(place: Place) -> None:
     run("deploy-customer", "--version", "v1.1.0", *CUSTOMER, **away).ended(7)
     fresh = {"SECUREWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{place.folder}/fresh/state.db"}
     run("deploy-customer", "--version", "v1.1.0", *CUSTOMER, **away, **fresh).ended(1)
+    tell_by_channels(place)
+    run("send-notifications", "--version", "v1.1.0", "--phase", "startup", **CHANNELS).ended(8)
+    for words in (("notice", "list"), ("doctor",), ("config", "show"), ("audit", "list")):
+        run(*words, "-o", "json", **CHANNELS)
     run("list-versions", SECUREWATCH_REPO=f"http://vendor:{IN_REPO}@127.0.0.1:9/vendor.git").ended(1)
     elsewhere = {"SECUREWATCH_DATABASE_URL": f"postgresql://sw:{IN_DATABASE}@127.0.0.1:9/sw"}
     run("config", "show", **elsewhere).ended(0)

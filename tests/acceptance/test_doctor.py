@@ -19,7 +19,7 @@ def marks(ran: Ran) -> dict[str, str]:
 def test_a_sound_installation_has_a_check_mark_everywhere(place: Place) -> None:
     found = marks(place.run("doctor").ended(0))
 
-    assert set(found) == {"configuration", "Render", "repository", "state", "audit log", "controller"}
+    assert set(found) == {"configuration", "Render", "repository", "state", "audit log", "controller", "notices"}
     assert set(found.values()) == {"✔"}
 
 

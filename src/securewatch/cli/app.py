@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import calendar, customers, deploys, installation, options, output, rollouts, tags, versions
+from securewatch.cli import (
+    calendar,
+    customers,
+    deploys,
+    installation,
+    notices,
+    options,
+    output,
+    rollouts,
+    tags,
+    versions,
+)
 from securewatch.cli.argv import hoist
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
@@ -37,6 +48,7 @@ COMMANDS = (
     ("check-policy", versions.check_policy),
     ("create-tag", tags.create_tag),
     ("calendar", calendar.calendar),
+    ("send-notifications", notices.send_notifications),
     ("pause", installation.pause),
     ("resume", installation.resume),
     ("serve", installation.serve),
@@ -56,6 +68,7 @@ GROUPS = (
     ("rollout", rollouts.app),
     ("customer", customers.app),
     ("version", versions.app),
+    ("notice", notices.app),
     ("config", installation.config),
     ("audit", installation.audit),
 )

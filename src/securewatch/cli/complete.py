@@ -26,6 +26,11 @@ def complete_untils(incomplete: str) -> list[str]:
     return [word for word in ("verified", "watched") if word.startswith(incomplete)]
 
 
+def complete_phases(incomplete: str) -> list[str]:
+    """The words of `--phase`."""
+    return [word for word in ("demo", "startup", "standard", "enterprise") if word.startswith(incomplete)]
+
+
 def complete_outputs(incomplete: str) -> list[str]:
     """The words of `--output`."""
     return [word for word in ("text", "json") if word.startswith(incomplete)]

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     from securewatch.operations.health import CustomerHealth
     from securewatch.operations.history import CustomerCard
+    from securewatch.operations.notices import Draft
     from securewatch.operations.plan import Planned
     from securewatch.operations.status import CustomerStatus, ServiceStatus
+    from securewatch.rollout.notices import Notice
+    from securewatch.store.outbox import Entry
 
 
 def print_json(data: object) -> None:
@@ -133,4 +136,34 @@ def health_data(health: "CustomerHealth") -> dict[str, Any]:
         "healthy": health.is_healthy,
         "split": health.split or None,
         "services": health.services,
+    }
+
+
+def draft_data(draft: "Draft") -> dict[str, Any]:
+    """A notice as it would read now."""
+    return {**_told(draft.notice), "to": draft.to, "subject": draft.letter.subject, "body": draft.letter.body}
+
+
+def notice_data(entry: "Entry") -> dict[str, Any]:
+    """A notice of the outbox; no address is in it."""
+    delivery = entry.delivery
+    return {
+        **_told(entry.notice),
+        "state": entry.state,
+        "tries": entry.tries,
+        "next_at": entry.next_at,
+        "sent_at": delivery.sent_at,
+        "detail": delivery.reason or None,
+    }
+
+
+def _told(notice: "Notice") -> dict[str, Any]:
+    return {
+        "event": notice.event,
+        "kind": notice.kind,
+        "slug": notice.slug,
+        "version": notice.version or None,
+        "recipient": notice.recipient,
+        "due_at": notice.due_at,
+        "at": notice.facts.at,
     }

@@ -192,7 +192,7 @@ def serve(context: typer.Context) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Look for what is wrong here. Examined: configuration, key, repository, state, audit log, controller.
+    """Look for what is wrong here. Examined: configuration, key, repository, state, audit log, controller, notices.
 
     securewatch doctor
     """

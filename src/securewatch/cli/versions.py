@@ -63,7 +63,7 @@ def list_versions(context: typer.Context) -> None:
 
 
 def validate(context: typer.Context, tag: AnyTag = None, version: AnyVersion = None) -> None:
-    """Check that a version is well-formed, tagged, not moved.
+    """Check a version: well-formed, tagged, not moved.
 
     securewatch validate --version v1.1.0
 

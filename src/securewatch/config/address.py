@@ -8,6 +8,7 @@ HOST_ACCEPTED = "a full base URL that ends in /v1, without user or query, such a
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCP = re.compile(r"(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^:]")
+_NEXT_URL = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
@@ -34,3 +35,8 @@ def is_url(repository: str) -> bool:
 def masked_url(text: str) -> str:
     """The text with the user and password of every URL in it replaced by `***`."""
     return _CREDENTIALS.sub("***@", text)
+
+
+def split_urls(text: str) -> tuple[str, ...]:
+    """The URLs of a list; a comma inside a URL separates nothing."""
+    return tuple(_NEXT_URL.split(text.strip().rstrip(",")))

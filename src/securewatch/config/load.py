@@ -24,7 +24,9 @@ from securewatch.config.merge import Files, merge_fleet
 from securewatch.config.phases import Defaults, merge_calendar, merge_criteria
 from securewatch.core.errors import ConfigError, Problem
 
-__all__ = ["find_config_dir", "load_fleet"]
+__all__ = ["FleetReader", "find_config_dir", "load_fleet"]
+
+_FILES = (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE, DEPLOYMENT_POLICIES_FILE, OWN_FILE)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,24 @@ class _Checked:
         return self.render, self.customers, self.release_policies, self.deployment_policies, self.own
 
 
+class FleetReader:
+    """The fleet of a folder for who asks again and again: read anew only where a file changed."""
+
+    def __init__(self, config_dir: Path) -> None:
+        self._config_dir = config_dir
+        self._seen: tuple[object, ...] = ()
+        self._fleet: Fleet | None = None
+
+    def __call__(self) -> Fleet:
+        """The fleet as the files are now. Raises what `load_fleet` raises."""
+        paths = [self._config_dir / name for name in _FILES]
+        stats = [path.stat() if path.is_file() else None for path in paths]
+        seen = tuple((one.st_mtime_ns, one.st_size, one.st_ino) if one else None for one in stats)
+        if self._fleet is None or seen != self._seen:
+            self._fleet, self._seen = load_fleet(self._config_dir), seen
+        return self._fleet
+
+
 def load_fleet(config_dir: Path) -> Fleet:
     """The fleet of the folder: three files that must be there and two that may.
 
@@ -60,7 +80,7 @@ def load_fleet(config_dir: Path) -> Fleet:
     folder = find_config_dir(Path(), config_dir)
     raws = {
         name: read_raw(folder, name, is_required=name in (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE))
-        for name in (RENDER_FILE, CUSTOMERS_FILE, RELEASE_POLICIES_FILE, DEPLOYMENT_POLICIES_FILE, OWN_FILE)
+        for name in _FILES
     }
     checked = _Checked(
         check_file(raws[RENDER_FILE], RenderDeploymentFile),

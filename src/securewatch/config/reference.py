@@ -25,6 +25,9 @@ _MEANING = {
     "secret_key_file": "File with that key; by default `secret.key` beside the state database, made once.",
     "http_timeout_seconds": "Longest wait for one answer of Render, in real seconds. Default: 10.",
     "grace_seconds": "How long a write whose answer was lost is looked for, in seconds. Default: 300.",
+    "notify_team": "Where the team is told of releases: apprise URLs with commas between them. Secret.",
+    "notify_email": "An apprise `mailto://` URL that reaches customers; its recipient is replaced. Secret.",
+    "mail_folder": "A folder: notices go there as `.eml` files instead, and nothing leaves the machine.",
 }
 
 

@@ -5,6 +5,7 @@ What stands in the files of `config/` is the business of `load.py`; of these onl
 
 import os
 import pwd
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -35,6 +36,9 @@ VARIABLES = {
     "secret_key_file": "SECUREWATCH_SECRET_KEY_FILE",
     "http_timeout_seconds": "SECUREWATCH_HTTP_TIMEOUT",
     "grace_seconds": "SECUREWATCH_GRACE",
+    "notify_team": "SECUREWATCH_NOTIFY_TEAM",
+    "notify_email": "SECUREWATCH_NOTIFY_EMAIL",
+    "mail_folder": "SECUREWATCH_MAIL_FOLDER",
 }
 """Each setting and its environment variable; a flag has the setting's own name."""
 
@@ -49,6 +53,9 @@ HTTP_TIMEOUT_SECONDS = 10.0
 GRACE_SECONDS = 300.0
 _SECONDS_MAX = 86_400.0
 _NAME_LENGTH_MAX = 200
+_URL = r"[A-Za-z][A-Za-z0-9+.-]*://\S+"
+_URLS = re.compile(rf"{_URL}(?:\s*,\s+{_URL})*")
+_MAIL_URL = re.compile(r"(?i:mailtos?)://(?:(?!://)\S)+")
 _PROGRAM_VARIABLES = (
     *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "all_proxy"),
@@ -77,6 +84,9 @@ class Settings:
     secret_key_file: Path | None
     http_timeout_seconds: float
     grace_seconds: float
+    notify_team: SecretStr | None
+    notify_email: SecretStr | None
+    mail_folder: Path | None
     origins: Mapping[str, str]
     secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
     unknown: tuple[str, ...] = ()
@@ -144,6 +154,9 @@ def load_settings(
         secret_key_file=values.path("secret_key_file"),
         http_timeout_seconds=_seconds(values, "http_timeout_seconds", HTTP_TIMEOUT_SECONDS),
         grace_seconds=_seconds(values, "grace_seconds", GRACE_SECONDS),
+        notify_team=_notify_urls(values, "notify_team", _URLS, "apprise URLs with commas between them"),
+        notify_email=_notify_urls(values, "notify_email", _MAIL_URL, "one apprise URL, mailto:// or mailtos://"),
+        mail_folder=values.path("mail_folder"),
         origins={
             **{name: values.origin(name) for name in VARIABLES},
             "render_host": host_origin,
@@ -296,6 +309,14 @@ def _api_key(values: _Values) -> SecretStr | None:
 
 def _secret(text: str | None) -> SecretStr | None:
     return None if text is None else SecretStr(text)
+
+
+def _notify_urls(values: _Values, name: str, accepted: re.Pattern[str], words: str) -> SecretStr | None:
+    """URLs that may hold a password or a token: never shown."""
+    text = values.text(name)
+    if text is not None and not accepted.fullmatch(text):
+        raise unusable(values.label(name), words)
+    return _secret(text)
 
 
 def _name(values: _Values, name: str) -> str | None:

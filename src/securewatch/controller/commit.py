@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from securewatch.controller.messenger import put_notices
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Run, RunKind, Stage
+from securewatch.deploy.model import Run, RunKind, ServiceKind, Stage
 from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.gates import Grant, valid_grants
+from securewatch.rollout.notices import confirmation, rollback
 from securewatch.store import approvals, audit, effects, inbox, observations, releases, runs
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
@@ -58,6 +60,7 @@ class Committer:
             await observations.clear_observations(tx, run.id)
             if run.stage in WAY_BACK or run.stage.is_terminal:
                 await effects.drop_intents(tx, run.id, at=now, reason=f"the run is {run.stage}")
+            await self._tell(tx, view, run, now)
             await _track(tx, view, run, now)
         new = await effects.add_effects(tx, run, decision.effects, at=now) if decision.effects else []
         for effect in new:
@@ -93,6 +96,20 @@ class Committer:
 
     async def _journal(self, tx: Tx, before: Run, after: Run, now: datetime) -> None:
         await self._append(tx, after, f"run.{after.stage}", {"changes": difference(before, after)}, now)
+
+    async def _tell(self, tx: Tx, view: View, run: Run, now: datetime) -> None:
+        """What the customer and the team are told of the transition is committed with it; sent it is by others.
+
+        One half of a pair is not told. A rollback that is a run of its own has no version: what it takes back is what
+        release tracking has until then.
+        """
+        if len(view.customer.services) < len(ServiceKind):
+            return
+        version = run.version
+        if not version and run.stage.is_terminal:
+            version = next((one.version for one in await releases.history(tx, run.slug)), "")
+        told = (*confirmation(run), *rollback(run, version))
+        await put_notices(tx, self.box, told, actor=self.actor, at=now)
 
     async def _append(self, tx: Tx, run: Run, action: str, detail: Mapping[str, Any], now: datetime) -> None:
         await audit.append(

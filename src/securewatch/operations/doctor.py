@@ -7,6 +7,7 @@ from securewatch.core.errors import ExitCode, SecurewatchError
 from securewatch.deps import Deps
 from securewatch.operations.audits import verify_log
 from securewatch.operations.configuration import unknown_variables
+from securewatch.operations.notices import channel_warnings
 from securewatch.operations.owner import find_owner
 from securewatch.store import meta
 
@@ -33,7 +34,7 @@ class Found:
 
 
 async def examine(deps: Deps) -> list[Examined]:
-    """Configuration, Render, repository, state and audit log, in this order. Raises nothing of ours."""
+    """Each part of the installation, in the order below. Raises nothing of ours."""
     checks: tuple[tuple[str, Callable[[Deps], Awaitable[Found]]], ...] = (
         ("configuration", _configuration),
         ("Render", _render),
@@ -41,6 +42,7 @@ async def examine(deps: Deps) -> list[Examined]:
         ("state", _state),
         ("audit log", _audit),
         ("controller", _controller),
+        ("notices", _notices),
     )
     return [await _examine(deps, name, check) for name, check in checks]
 
@@ -98,3 +100,8 @@ async def _audit(deps: Deps) -> Found:
 async def _controller(deps: Deps) -> Found:
     holder = deps.lock.holder() if deps.settings.state_dir.is_dir() else None
     return Found(f"{holder} holds the lock" if holder else "none runs now")
+
+
+async def _notices(deps: Deps) -> Found:
+    warnings = channel_warnings(deps)
+    return Found("; ".join([deps.channels.in_words, *warnings]), is_warning=bool(warnings))

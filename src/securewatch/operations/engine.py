@@ -2,14 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 
+from securewatch.config.load import FleetReader
+from securewatch.controller.announcer import Announcer
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
+from securewatch.controller.messenger import Messenger, MessengerParts
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
 from securewatch.operations.begin import MemberStarter
+from securewatch.rollout.notices import expected_starts
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0
@@ -40,6 +44,30 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
             drain_seconds=2 * deps.settings.http_timeout_seconds,
         ),
         scope=scope,
+    )
+
+
+async def make_messenger(deps: Deps) -> Messenger:
+    """A messenger of this process."""
+    parts = MessengerParts(
+        database=await deps.database(),
+        box=deps.box(create=True),
+        channels=deps.channels,
+        sender=deps.sender,
+        fleet=FleetReader(deps.config_dir),
+        lock=deps.messenger_lock,
+        actor=deps.settings.actor,
+    )
+    return Messenger(parts, clock=deps.clock)
+
+
+async def make_announcer(deps: Deps) -> Announcer:
+    """Puts advance notices into the outbox."""
+    return Announcer(
+        await deps.database(),
+        deps.box(create=True),
+        actor=deps.settings.actor,
+        expect=lambda plan, day_zero, now: expected_starts(plan, day_zero, now=now),
     )
 
 

@@ -7,6 +7,7 @@ appear without an explanation (the unit test compares them with the enums).
 from securewatch.deploy.model import RunKind, Stage
 from securewatch.deploy.view import EffectState
 from securewatch.rollout.model import MemberState, RolloutState
+from securewatch.store.outbox import NoticeState
 
 _REQUESTS = {
     RunKind.DEPLOY: "A person asked for a deploy; with version, commit, generation and reason.",
@@ -61,6 +62,14 @@ _MEMBERS = {
     MemberState.HELD: "A customer needs a person.",
     MemberState.SKIPPED: "The version does not come to a customer, for the reason given.",
 }
+_NOTICES = {
+    NoticeState.WAITING: "Something is to be told to these recipients, or again after a delivery that was refused.",
+    NoticeState.SENDING: "A notice is about to be sent.",
+    NoticeState.SENT: "It was taken by every way to its recipient.",
+    NoticeState.FAILED: "Every try was refused; it is not tried again.",
+    NoticeState.UNKNOWN: "It may have arrived; it is not sent again.",
+    NoticeState.NOT_CONFIGURED: "There is no way to the recipient; it is kept and shown.",
+}
 _PEOPLE = {
     "rollout.requested": "A person began a rollout; with version, commit and day 0.",
     "force.used": "The soft checks were skipped; with the reason.",
@@ -79,5 +88,6 @@ ACTIONS: dict[str, str] = {
     **{f"rollout.{state}": meaning for state, meaning in _ROLLOUTS.items()},
     **{f"member.{state}": meaning for state, meaning in _MEMBERS.items()},
     **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
+    **{f"notice.{state}": meaning for state, meaning in _NOTICES.items()},
 }
 """Every action that the audit log may hold, with what it tells."""

@@ -57,7 +57,13 @@ def test_up_serves_until_it_is_told_to_end_and_leaves_nothing_behind(tmp_path: P
     assert process.stderr is not None
     assert process.stderr.read() == ""
     assert "export RENDER_API_KEY=rnd_fixed" in lines
-    assert set(written) == {"RENDER_HOST", "RENDER_API_KEY", "SECUREWATCH_REPO", "SECUREWATCH_CLOCK_FILE"}
+    assert set(written) == {
+        "RENDER_HOST",
+        "RENDER_API_KEY",
+        "SECUREWATCH_REPO",
+        "SECUREWATCH_CLOCK_FILE",
+        "SECUREWATCH_MAIL_FOLDER",
+    }
     assert stat.S_IMODE((tmp_path / "env").stat().st_mode) == 0o600
     assert (clock["rate"], clock["skip_idle"]) == (60, True)
     assert list(temporary.iterdir()) == []

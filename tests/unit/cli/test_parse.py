@@ -2,7 +2,13 @@
 
 import pytest
 
-from securewatch.cli.parse import parse_kinds, parse_one_of, parse_timeout, parse_until, refuse_contradictions
+from securewatch.cli.parse import (
+    parse_kinds,
+    parse_one_of,
+    parse_timeout,
+    parse_until,
+    refuse_contradictions,
+)
 from securewatch.core.errors import UsageError
 from securewatch.deploy.model import ServiceKind
 from securewatch.operations.follow import FollowOptions

@@ -50,10 +50,13 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
         "SECUREWATCH_DATABASE_URL": f"postgresql://u:{canary}@h/d",
         "SECUREWATCH_REPO": f"https://u:{canary}@h/a.git",
         "SECUREWATCH_SECRET_DEMO_X": canary,
+        "SECUREWATCH_NOTIFY_TEAM": f"slack://{canary}/b/c",
+        "SECUREWATCH_NOTIFY_EMAIL": f"mailto://u:{canary}@h.example",
     }
 
     rows = effective_values(fleet, load_settings({}, tmp_path, environ))
 
     assert canary not in str(rows)
     assert ("api_key", MASK, "env (RENDER_API_KEY)") in rows
+    assert ("notify_team", MASK, "env (SECUREWATCH_NOTIFY_TEAM)") in rows
     assert ("SECUREWATCH_SECRET_DEMO_X", MASK, "env or .env") in rows

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from securewatch.config.fleet import DayRange
-from securewatch.config.load import find_config_dir, load_fleet
+from securewatch.config.load import FleetReader, find_config_dir, load_fleet
 from securewatch.core.errors import ConfigError, NotFound
 from tests.unit.config.given import (
     CUSTOMERS,
@@ -291,3 +291,14 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (config / CUSTOMERS).write_text(text, encoding="utf-8-sig")
 
     assert json.loads(text)["customers"][0]["slug"] in load_fleet(config).customers
+
+
+def test_a_reader_reads_anew_only_what_changed(tmp_path: Path) -> None:
+    config = make_files(tmp_path)
+    reader = FleetReader(config)
+
+    first, again = reader(), reader()
+    (config / CUSTOMERS).write_text((config / CUSTOMERS).read_text().replace("ACME Corporation", "ACME Limited"))
+
+    assert first is again
+    assert reader().customers["acme-corp"].name == "ACME Limited"

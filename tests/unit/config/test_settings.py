@@ -136,6 +136,11 @@ def test_the_state_folder_follows_the_database(tmp_path: Path) -> None:
         ("SECUREWATCH_GRACE", "soon"),
         ("SECUREWATCH_SECRET_KEY", ""),
         ("SECUREWATCH_DATABASE_URL", ""),
+        ("SECUREWATCH_NOTIFY_TEAM", "TokenA/TokenB"),
+        ("SECUREWATCH_NOTIFY_TEAM", "slack://a/b/c two"),
+        ("SECUREWATCH_NOTIFY_EMAIL", "slack://a/b/c"),
+        ("SECUREWATCH_NOTIFY_EMAIL", "mailto://u:p@h.example,mailto://u:p@h.example"),
+        ("SECUREWATCH_MAIL_FOLDER", ""),
     ],
 )
 def test_an_unusable_value_is_refused_by_the_name_of_its_variable(tmp_path: Path, variable: str, value: str) -> None:
@@ -152,6 +157,21 @@ def test_an_unusable_flag_is_named_as_a_flag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("5", 5), ("2.5", 2.5), ("10s", 10), ("2m", 120)])
 def test_seconds_may_carry_a_unit(tmp_path: Path, text: str, seconds: float) -> None:
     assert settings_of(tmp_path, {"SECUREWATCH_GRACE": text}).grace_seconds == seconds
+
+
+def test_the_ways_to_people_are_secret_and_the_mail_folder_is_a_path(tmp_path: Path) -> None:
+    found = settings_of(
+        tmp_path,
+        {
+            "SECUREWATCH_NOTIFY_TEAM": "slack://a/hunter2/c, mailto://u:hunter2@h.example?to=a@b.example,c@d.example",
+            "SECUREWATCH_NOTIFY_EMAIL": "MAILTOS://u:hunter2@h.example",
+            "SECUREWATCH_MAIL_FOLDER": "mail",
+        },
+    )
+
+    assert "hunter2" not in repr(found)
+    assert found.notify_team is not None
+    assert found.mail_folder == tmp_path / "mail"
 
 
 def test_a_blank_key_is_no_key(tmp_path: Path) -> None:

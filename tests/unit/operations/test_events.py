@@ -9,6 +9,7 @@ from securewatch.deploy.model import RunKind, Stage
 from securewatch.deploy.view import EffectState
 from securewatch.operations.events import ACTIONS
 from securewatch.rollout.model import MemberState, RolloutState
+from securewatch.store.outbox import NoticeState
 
 SOURCE = Path(__file__).resolve().parents[3] / "src" / "securewatch"
 WRITERS = {"note", "_append", "_audit"}
@@ -65,8 +66,8 @@ def test_every_action_of_the_catalogue_is_written_somewhere() -> None:
 
 def test_every_stage_every_state_and_every_kind_of_run_is_explained() -> None:
     wanted = [f"run.{one}" for one in Stage] + [f"effect.{one}" for one in EffectState]
-    wanted += [f"{one}.requested" for one in RunKind]
     wanted += [f"rollout.{one}" for one in RolloutState] + [f"member.{one}" for one in MemberState]
+    wanted += [f"{one}.requested" for one in RunKind] + [f"notice.{one}" for one in NoticeState]
 
     assert [action for action in wanted if not ACTIONS.get(action)] == []
 

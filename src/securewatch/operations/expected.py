@@ -1,0 +1,71 @@
+"""When a version is expected at each customer, as notices need it: of the open rollout, else as if one began now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from securewatch.core.errors import NotFound, UsageError
+from securewatch.deps import Deps
+from securewatch.operations.release.status import find_rollout
+from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
+from securewatch.rollout.notices import expected_starts
+from securewatch.rollout.plan import ReleaseTarget, plan_release
+from securewatch.store import release_plans, releases, rollouts
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A release, its customers, and when each is expected; None for who is not."""
+
+    plan: ReleasePlan
+    members: Sequence[Member]
+    slots: Mapping[str, datetime | None]
+
+
+async def expect(deps: Deps, version: str | None) -> Expected:
+    """The release of the version's open rollout, else by the files; without a version, of the only open rollout.
+
+    Raises UsageError (SW201) where neither says which, NotFound (SW203) for an unknown tag, and (SW208) where several
+    rollouts are open.
+    """
+    found = await _open_rollout(deps, version)
+    if found is not None:
+        rollout, plan, members = found
+        return Expected(plan, members, expected_starts(plan, rollout.day_zero, now=deps.clock.now()))
+    if version is None:
+        raise UsageError("SW201", "which version?", why="no rollout is open", fix="name it: --version v1.1.0")
+    plan, now = await _plan_by_files(deps, version), deps.clock.now()
+    members = [
+        Member("", one.slug, phase.name, one.batch, MemberState.PENDING, now)
+        for phase in plan.phases
+        for one in phase.members
+    ]
+    return Expected(plan, members, expected_starts(plan, now, now=now))
+
+
+async def _open_rollout(deps: Deps, version: str | None) -> tuple[Rollout, ReleasePlan, Sequence[Member]] | None:
+    database = await deps.existing_database()
+    if database is None:
+        return None
+    async with database.read() as tx:
+        try:
+            rollout = await find_rollout(tx, version)
+        except NotFound:
+            if version is None and await rollouts.open_rollouts(tx):
+                raise
+            return None
+        plan = await release_plans.load_release_plan(tx, rollout.plan_hash)
+        if rollout.state.is_over or plan is None:
+            return None
+        return rollout, plan, tuple((await rollouts.members_of(tx, rollout.id)).values())
+
+
+async def _plan_by_files(deps: Deps, version: str) -> ReleasePlan:
+    tag = await deps.repository.resolve(version)
+    known = tuple(one.version for one in await deps.repository.list_tags() if one.version is not None)
+    current: dict[str, str] = {}
+    database = await deps.existing_database()
+    if database is not None:
+        async with database.read() as tx:
+            current = {one.slug: one.version for one in await releases.current_releases(tx)}
+    return plan_release(deps.fleet, ReleaseTarget(tag.name, tag.commit, known), current)
