@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import customers, deploys, installation, options, output, versions
+from securewatch.cli import customers, deploys, freezes, installation, options, output, versions
 from securewatch.cli.argv import hoist
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
@@ -31,6 +31,10 @@ COMMANDS = (
     ("list-versions", versions.list_versions),
     ("validate", versions.validate),
     ("check-policy", versions.check_policy),
+    ("pin", freezes.pin),
+    ("unpin", freezes.unpin),
+    ("hold", freezes.hold),
+    ("unhold", freezes.unhold),
     ("pause", installation.pause),
     ("resume", installation.resume),
     ("serve", installation.serve),
@@ -49,6 +53,7 @@ for _name, _command in ALIASES:
 GROUPS = (
     ("customer", customers.app),
     ("version", versions.app),
+    ("freeze", freezes.app),
     ("config", installation.config),
     ("audit", installation.audit),
 )

@@ -8,7 +8,7 @@ from securewatch.deploy.model import SAMPLES_LOADED_MAX, Run
 from securewatch.deploy.view import View
 from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
-from securewatch.store import approvals, effects, inbox, meta, observations, plans, runs
+from securewatch.store import approvals, effects, freezes, inbox, meta, observations, plans, runs
 from securewatch.store.database import Tx
 from securewatch.store.observations import Taken
 
@@ -59,7 +59,8 @@ async def load_fleet(tx: Tx, cache: SampleCache) -> tuple[FleetView, Sequence[in
         except (NeedsHuman, Refused) as error:
             troubles[run_id] = error
     cache.forget_others([view.run.id for view in views])
-    return FleetView(tuple(views), grants, await meta.is_paused(tx)), requests, troubles
+    fleet = FleetView(tuple(views), grants, await meta.is_paused(tx), await freezes.open_freezes(tx))
+    return fleet, requests, troubles
 
 
 async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inbox.Request]) -> FleetView:
@@ -67,7 +68,7 @@ async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inb
     asked = {str(one.payload["run_id"]): one.payload for one in requests}
     views = [await _load_view(tx, run, asked, SampleCache()) for run in found]
     grants = [grant for view in views for grant in await load_grants(tx, view.run)]
-    return FleetView(tuple(views), grants, await meta.is_paused(tx))
+    return FleetView(tuple(views), grants, await meta.is_paused(tx), await freezes.open_freezes(tx))
 
 
 async def load_grants(tx: Tx, run: Run) -> Sequence[Grant]:

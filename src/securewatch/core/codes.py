@@ -17,8 +17,9 @@ ERROR_CODES: dict[str, str] = {
     "SW203": "unknown tag",
     "SW204": "malformed version",
     "SW205": "the vendor's git repository cannot be read",
-    "SW206": "no such plan, deploy or approval request",
+    "SW206": "no such plan, deploy, approval request or freeze",
     "SW207": "a confirmation is needed",
+    "SW212": "the name is taken",
     # 3xx Render
     "SW301": "no Render API key",
     "SW302": "Render refused the API key",
