@@ -30,7 +30,7 @@ def test_the_program_and_the_catalogue_name_the_same_codes() -> None:
 
 
 def test_every_action_that_the_program_writes_is_in_the_catalogue() -> None:
-    literal = re.compile(r'"((?:effect|approval|force|rollback|autodeploy|pause|resume)\.[a-z_]+)"')
+    literal = re.compile(r'"((?:effect|approval|force|rollback|autodeploy|freeze|pin|hold|pause|resume)\.[a-z_]+)"')
     source = PROJECT / "src" / "securewatch"
 
     written = {one for path in source.rglob("*.py") for one in literal.findall(path.read_text(encoding="utf-8"))}

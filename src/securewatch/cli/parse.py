@@ -23,12 +23,12 @@ def parse_kinds(text: str) -> "tuple[ServiceKind, ...]":
     return kinds[text]
 
 
-def parse_one_of(word: str | None, flag: str | None, example: str) -> str:
+def parse_one_of(word: str | None, flag: str | None, example: str, *, what: str = "version") -> str:
     """The one of a word and a flag of the same meaning that was given."""
     given = [one for one in (word, flag) if one is not None]
     if len(given) != 1:
         why = "it was given twice" if given else "it is missing"
-        raise UsageError("SW201", "which version?", why=why, fix=f"give it once, like {example}")
+        raise UsageError("SW201", f"which {what}?", why=why, fix=f"give it once, like {example}")
     return given[0]
 
 
@@ -47,19 +47,31 @@ def parse_timeout(text: str | None, flag: str = "--timeout") -> float | None:
     return seconds
 
 
-def parse_instant(flag: str, text: str | None) -> "datetime | None":
-    """An instant like 2026-12-01T09:00Z; a date alone is its first instant in UTC."""
+def parse_instant(flag: str, text: str, zone: str, *, is_end: bool = False) -> "datetime":
+    """The instant of a date or time like 2026-12-20 or 2026-12-20T18:00; without an offset, on the wall of the zone.
+
+    A date is the midnight with which it begins. A time that comes twice is the first one, as an end the second.
+    """
     from datetime import UTC, datetime
 
-    if text is None:
-        return None
+    from securewatch.rollout.windows import zone_of
+
     try:
-        found = datetime.fromisoformat(text.strip())
+        place = zone_of(zone)
     except ValueError as error:
-        raise _refused(flag, text, "an instant like 2026-12-01T09:00Z, or a date") from error
-    if found.tzinfo is None and len(text.strip()) > 10:
-        raise _refused(flag, text, "an instant with its time zone, like 2026-12-01T09:00Z or …+01:00")
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        raise _refused("--timezone", zone, "a time zone of the IANA database, like Europe/London") from error
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _refused(
+            flag, text, "a date or a time, like 2026-12-20, 2026-12-20T18:00 or 2026-12-20T18:00Z"
+        ) from error
+    if at.tzinfo is not None:
+        return at.astimezone(UTC)
+    found = at.replace(tzinfo=place, fold=int(is_end)).astimezone(UTC)
+    if found.astimezone(place).replace(tzinfo=None, fold=0) != at:
+        raise _refused(flag, text, f"a time that exists: the clock of {zone} skips this one")
+    return found
 
 
 def parse_until(text: str, *, waits: bool) -> "FollowOptions":

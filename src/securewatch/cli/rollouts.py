@@ -10,6 +10,8 @@ from securewatch.cli.parse import parse_instant, refuse_contradictions
 from securewatch.cli.session import Session, session_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from securewatch.cli.rollout_flow import Pick
     from securewatch.rollout.model import Rollout
 
@@ -55,8 +57,12 @@ def start(
     session = session_of(context)
     refuse_contradictions(is_dry=dry_run, is_detailed=False, is_detached=detach, waits=wait)
     following = parse_until(until, waits=wait)
-    how = RolloutHow(version, None, parse_instant("--start-at", start_at), force, reason, dry_run, detach, following)
+    how = RolloutHow(version, None, _start_at(start_at), force, reason, dry_run, detach, following)
     raise typer.Exit(session.run(lambda deps: run_rollout(deps, session, how)))
+
+
+def _start_at(text: str | None) -> "datetime | None":
+    return parse_instant("--start-at", text, "UTC") if text is not None else None
 
 
 def start_phase(

@@ -9,7 +9,7 @@ from securewatch.deploy.model import SAMPLES_LOADED_MAX, Run
 from securewatch.deploy.view import View
 from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
-from securewatch.store import approvals, effects, inbox, meta, observations, plans, runs
+from securewatch.store import approvals, effects, freezes, inbox, meta, observations, plans, runs
 from securewatch.store.database import Tx
 from securewatch.store.observations import Taken
 
@@ -71,7 +71,7 @@ async def load_fleet(tx: Tx, memory: Memory) -> tuple[FleetView, Sequence[inbox.
     memory.samples.forget_others([view.run.id for view in views])
     open_runs = [view.run for view in views]
     found, unreadable = await load_rollouts(tx, open_runs, memory.members, memory.starting)
-    fleet = FleetView(tuple(views), grants, await meta.is_paused(tx), found)
+    fleet = FleetView(tuple(views), grants, await meta.is_paused(tx), found, freezes=await freezes.open_freezes(tx))
     return fleet, requests, troubles | unreadable
 
 
@@ -80,7 +80,8 @@ async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inb
     asked = {str(one.payload["run_id"]): one.payload for one in requests}
     views = [await _load_view(tx, run, asked, SampleCache()) for run in found]
     grants = [grant for view in views for grant in await load_grants(tx, view.run)]
-    return FleetView(tuple(views), grants, await meta.is_paused(tx))
+    standing = await freezes.open_freezes(tx)
+    return FleetView(tuple(views), grants, await meta.is_paused(tx), freezes=standing)
 
 
 async def load_grants(tx: Tx, run: Run) -> Sequence[Grant]:

@@ -7,7 +7,7 @@ from securewatch.deploy.model import Run, Stage
 from securewatch.rollout.gates import Grant
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
 from securewatch.rollout.view import RolloutView
-from securewatch.store import approvals, meta, release_plans, releases, rollouts, runs
+from securewatch.store import approvals, freezes, meta, release_plans, releases, rollouts, runs
 from securewatch.store.database import Tx
 
 _FOLLOWED = (MemberState.RUNNING, MemberState.VERIFIED)
@@ -59,6 +59,7 @@ async def load_rollout_view(
         runs=await _load_runs(tx, members, open_runs),
         grants=[_grant(one) for one in await approvals.approvals_of_plan(tx, rollout.plan_hash)],
         busy=_busy(members, open_runs),
+        freezes=await freezes.open_freezes(tx),
         starting=starting,
         demo_verified_at=await releases.first_verified(tx, plan.version, demo_slugs(plan)),
         is_paused=await meta.is_paused(tx),

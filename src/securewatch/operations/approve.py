@@ -28,8 +28,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Open:
-    """What asks for an approval: a deploy in the queue, or a customer of an open rollout. `plan_hash` is what the answer
-    is bound to; `expires_at` when an approval given now expires.
+    """What asks for an approval: a deploy in the queue, or a customer of an open rollout.
+
+    `plan_hash` is what the answer is bound to; `expires_at` when an approval given now expires.
     """
 
     slug: str

@@ -78,6 +78,12 @@ _PEOPLE = {
     "rollback.requested": "A person asked to take a customer back, or a run under way.",
     "autodeploy.off": "Autodeploy is about to be switched off on one service.",
     "tag.created": "A person tagged a version; with its commit and whether it was pushed.",
+    "freeze.set": "A freeze was set; with its name, its time and whom it binds.",
+    "freeze.ended": "A freeze was taken away.",
+    "pin.set": "A customer was pinned to its version; with until when.",
+    "pin.ended": "A pin was taken away, or a newer one took its place.",
+    "hold.set": "Somebody held a customer; with the reason.",
+    "hold.ended": "Somebody let a held customer go on.",
     "pause.all": "The kill switch was thrown; with the reason.",
     "resume.all": "The kill switch was lifted.",
 }

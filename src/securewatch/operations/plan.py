@@ -27,9 +27,10 @@ from securewatch.deps import Deps
 from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
+from securewatch.rollout.freezes import FreezeCheck, FreezeKind
 from securewatch.rollout.gates import freeze_at
 from securewatch.rollout.model import Member, MemberPlan, Rollout
-from securewatch.store import meta
+from securewatch.store import freezes, meta
 from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_policy
 
@@ -131,7 +132,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         plan = plan_deploy(
             replace(planning, notes=(CONFIGURED,)), replace(target, kind=RunKind.ENV), facts=facts, env=env
         )
-    checks += _check_freeze(deps, plan, request)
+    checks += await _check_freezes(deps, plan, request)
     return Planned(
         request=request,
         customer=customer,
@@ -277,13 +278,23 @@ async def _check_policy(
     return [*shown, *(forced or [Check("policy", f"{customer.policy} allows {tag.name}")])]
 
 
-def _check_freeze(deps: Deps, plan: Plan, request: DeployRequest) -> list[Check]:
-    """A freeze is a gate and stops no plan; it is shown."""
-    freeze = freeze_at(plan.customers[0].gates.freezes, deps.clock.now())
-    if freeze is None:
-        return []
-    text = f"{freeze.name!r} holds until {freeze.end:%Y-%m-%d %H:%M} UTC"
-    return [Check("freeze", text, "forced" if request.force else "warning")]
+async def _check_freezes(deps: Deps, plan: Plan, request: DeployRequest) -> list[Check]:
+    """A freeze is a gate and stops no plan; it is shown. `--force` opens all but a hold."""
+    customer, now, state = plan.customers[0], deps.clock.now(), "forced" if request.force else "warning"
+    checks = []
+    freeze = freeze_at(customer.gates.freezes, now)
+    if freeze is not None:
+        checks.append(Check("freeze", f"{freeze.name!r} holds until {freeze.end:%Y-%m-%d %H:%M} UTC", state))
+    database = await deps.existing_database()
+    if database is None:
+        return checks
+    async with database.read() as tx:
+        standing = FreezeCheck(await freezes.open_freezes(tx), now)
+    for gate in standing.gates_of(customer.slug, customer.policy):
+        until = f", {gate.until:%Y-%m-%d %H:%M} UTC" if gate.until is not None else ""
+        is_held = gate.name == FreezeKind.HOLD
+        checks.append(Check(gate.name, f"waits for {gate.reason}{until}", "warning" if is_held else state))
+    return checks
 
 
 async def find_policy(deps: Deps, customer: Customer, tag: str, from_version: str) -> tuple[PolicyFinding, ...]:

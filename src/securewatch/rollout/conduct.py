@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from securewatch.deploy.view import Gate, WaitingOn, waiting_at
 from securewatch.rollout.entry import gates_of_member, leaves_at
+from securewatch.rollout.freezes import FreezeCheck
 from securewatch.rollout.members import after_run, has_failed
 from securewatch.rollout.model import Member, MemberState, PhasePlan, Rollout, RolloutState
 from securewatch.rollout.view import PhaseState, PhaseView, RolloutDecision, RolloutView, Start
@@ -36,6 +37,7 @@ class _Course:
         return self.by_phase.get(phase.name, [])
 
     def __post_init__(self) -> None:
+        self.check = FreezeCheck(self.view.freezes, self.now)
         self.by_phase: dict[str, list[Member]] = {}
         for slug in self.view.plans:
             if slug in self.members:
@@ -219,7 +221,7 @@ def _enter(
         if common is not None and not one.forced:
             course.waiting[one.slug] = common
             continue
-        closed = (*rollout_gates, *gates_of_member(course.view, one, course.now))
+        closed = (*rollout_gates, *gates_of_member(course.view, one, course.check, course.now))
         if closed:
             course.waiting[one.slug] = waiting_at(closed)
             course.instants += [gate.until for gate in closed if gate.until is not None]

@@ -5,21 +5,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from securewatch.deploy import decide as one
-from securewatch.deploy.model import Stage
+from securewatch.deploy.model import RunKind, Stage
 from securewatch.deploy.view import Decision, Gate, View
 from securewatch.rollout.conduct import decide_rollout
+from securewatch.rollout.freezes import FreezeCheck, StandingFreeze
 from securewatch.rollout.gates import Grant, gates_of
 from securewatch.rollout.view import RolloutDecision, RolloutView
 
 
 @dataclass(frozen=True)
 class FleetView:
-    """All open runs and rollouts, the approvals given, and whether the kill switch is on."""
+    """All open runs and rollouts, the approvals given, the kill switch, and the freezes, pins and holds in force."""
 
     views: tuple[View, ...]
     grants: Sequence[Grant] = ()
     is_paused: bool = False
     rollouts: tuple[RolloutView, ...] = ()
+    freezes: Sequence[StandingFreeze] = ()
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class FleetDecision:
 def decide(fleet: FleetView, now: datetime) -> FleetDecision:
     """What may happen next to every run and rollout."""
     decisions = {}
+    check = FreezeCheck(fleet.freezes, now)
     for view in fleet.views:
-        gates = (*_predecessors(fleet, view), *gates_of(view.customer.gates, view.run, fleet.grants, now))
+        own = gates_of(view.customer.gates, view.run, fleet.grants, now)
+        gates = (*_predecessors(fleet, view), *_freezes(check, view), *own)
         bound = replace(view, gates=gates, is_paused=fleet.is_paused)
         decisions[view.run.id] = one.decide(bound, now)
     rollouts = {view.rollout.id: decide_rollout(view, now) for view in fleet.rollouts}
@@ -52,3 +56,10 @@ def _predecessors(fleet: FleetView, view: View) -> tuple[Gate, ...]:
                 Gate("predecessor", False, f"{other.run.id} is {other.run.stage.value.replace('_', ' ')}", "SW410"),
             )
     return ()
+
+
+def _freezes(check: FreezeCheck, view: View) -> tuple[Gate, ...]:
+    """Those that people set; a rollback passes them (S10)."""
+    if view.run.kind is RunKind.ROLLBACK:
+        return ()
+    return check.gates_of(view.run.slug, view.customer.policy, forced=view.run.force)

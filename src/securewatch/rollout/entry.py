@@ -6,6 +6,7 @@ from itertools import islice
 
 from securewatch.deploy.model import Run, RunKind, Stage, WindowSpec
 from securewatch.deploy.view import Gate
+from securewatch.rollout.freezes import FreezeCheck
 from securewatch.rollout.gates import gates_of, window_of
 from securewatch.rollout.model import Member, MemberPlan, PhasePlan, Rollout
 from securewatch.rollout.usual import usual_duration
@@ -17,7 +18,7 @@ _LOOK_AHEAD = timedelta(days=35)
 _OCCURRENCES_MAX = 10
 
 
-def gates_of_member(view: RolloutView, member: Member, now: datetime) -> tuple[Gate, ...]:
+def gates_of_member(view: RolloutView, member: Member, check: FreezeCheck, now: datetime) -> tuple[Gate, ...]:
     """The shut ones among the gates of a member that waits. `--force` opens all but a hold and another run."""
     phase, plan = view.plans[member.slug]
     run = waiting_run(view.rollout, member)
@@ -26,8 +27,7 @@ def gates_of_member(view: RolloutView, member: Member, now: datetime) -> tuple[G
         gates += [_policy_delay(view.rollout, plan, now), _testing(view, plan, now)]
         if plan.gates.window is not None:
             gates.append(_room(plan.gates.window, phase, now))
-    if member.slug in view.stopped:
-        gates.append(view.stopped[member.slug])
+    gates += check.gates_of(member.slug, plan.policy, forced=member.forced)
     if member.slug in view.busy:
         gates.append(Gate("predecessor", False, f"another run of it: {view.busy[member.slug]}", "SW410"))
     return tuple(gate for gate in gates if not gate.is_open)

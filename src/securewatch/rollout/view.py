@@ -7,7 +7,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from securewatch.deploy.model import Run
-from securewatch.deploy.view import Gate, WaitingOn
+from securewatch.deploy.view import WaitingOn
+from securewatch.rollout.freezes import StandingFreeze
 from securewatch.rollout.gates import Grant
 from securewatch.rollout.model import Member, MemberPlan, PhasePlan, ReleasePlan, Rollout
 
@@ -25,9 +26,9 @@ class RolloutView:
     """Everything that a decision about one rollout may look at.
 
     `runs` are the latest runs of its members by id, as far as something may still come of them; `grants` the answers
-    given to its plan; `busy` the other unfinished run of a customer by slug; `stopped` a standing freeze, pin or hold
-    by slug; `starting` the members whose start is under way in this process. `demo_verified_at` is the version's first
-    verified deploy to a demo customer.
+    given to its plan; `busy` the other unfinished run of a customer by slug; `freezes` those that people set;
+    `starting` the members whose start is under way in this process. `demo_verified_at` is the version's first verified
+    deploy to a demo customer.
     """
 
     rollout: Rollout
@@ -36,7 +37,7 @@ class RolloutView:
     runs: Mapping[str, Run] = field(default_factory=dict)
     grants: Sequence[Grant] = ()
     busy: Mapping[str, str] = field(default_factory=dict)
-    stopped: Mapping[str, Gate] = field(default_factory=dict)
+    freezes: Sequence[StandingFreeze] = ()
     starting: Collection[str] = ()
     demo_verified_at: datetime | None = None
     is_paused: bool = False

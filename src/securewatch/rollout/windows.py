@@ -46,7 +46,7 @@ class Window:
             raise ValueError("a window has both a start and an end, or neither")
         if self.start is not None and self.start == self.end:
             raise ValueError("a window's start and end are the same; leave both out for the whole day")
-        _zone(self.timezone)
+        zone_of(self.timezone)
 
     @property
     def is_always_open(self) -> bool:
@@ -76,7 +76,7 @@ def window_from(day: str, *, start: str | None, end: str | None, timezone: str) 
 
 def is_open(window: Window, instant: datetime) -> bool:
     """Whether the window is open at the instant (aware). Raises ValueError for a naive one."""
-    wall = _utc(instant).astimezone(_zone(window.timezone))
+    wall = to_utc(instant).astimezone(zone_of(window.timezone))
     today, yesterday = _opens_on(window, wall.date()), _opens_on(window, wall.date() - _DAY)
     clock = wall.time()
     if window.start is None or window.end is None:
@@ -88,7 +88,7 @@ def is_open(window: Window, instant: datetime) -> bool:
 
 def next_open(window: Window, instant: datetime) -> datetime:
     """The instant itself when the window is open then, else the next one at which it opens; in UTC."""
-    begin = _utc(instant)
+    begin = to_utc(instant)
     return next(occurrences(window, begin, begin + _HORIZON))[0]
 
 
@@ -97,7 +97,7 @@ def closes_at(window: Window, instant: datetime) -> datetime | None:
 
     Raises ValueError when the window is shut then: ask `is_open` first.
     """
-    begin = _utc(instant)
+    begin = to_utc(instant)
     if not is_open(window, begin):
         raise ValueError(f"the window is shut at {begin.isoformat()}")
     if window.is_always_open:
@@ -110,7 +110,7 @@ def usable_for(window: Window, instant: datetime, duration: timedelta) -> bool:
     if not is_open(window, instant):
         return False
     closes = closes_at(window, instant)
-    return closes is None or closes - _utc(instant) >= duration
+    return closes is None or closes - to_utc(instant) >= duration
 
 
 def occurrences(window: Window, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -119,7 +119,7 @@ def occurrences(window: Window, start: datetime, end: datetime) -> Iterator[tupl
     Each is as long as it can be and clipped to [start, end); two never touch. Raises ValueError for naive instants.
     """
     pending: tuple[datetime, datetime] | None = None
-    for opens, closes in _pieces(window, _utc(start), _utc(end)):
+    for opens, closes in _pieces(window, to_utc(start), to_utc(end)):
         if pending is not None and pending[1] == opens:
             pending = (pending[0], closes)
             continue
@@ -132,7 +132,7 @@ def occurrences(window: Window, start: datetime, end: datetime) -> Iterator[tupl
 
 def _pieces(window: Window, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Open stretches, cut at midnights and clock changes."""
-    for begin, stop, offset in _constant_offsets(_zone(window.timezone), start, end):
+    for begin, stop, offset in _constant_offsets(zone_of(window.timezone), start, end):
         day = (begin + offset).date() - _DAY
         last = (stop + offset).date()
         while day <= last:
@@ -151,7 +151,7 @@ def _constant_offsets(zone: ZoneInfo, start: datetime, end: datetime) -> Iterato
     while probe < end:
         ahead = min(probe + _STRIDE, end)
         if _offset(zone, ahead) != offset:
-            change = _first_change(zone, probe, ahead)
+            change = first_change(zone, probe, ahead)
             if change >= end:
                 break
             yield begin, change, offset
@@ -161,7 +161,7 @@ def _constant_offsets(zone: ZoneInfo, start: datetime, end: datetime) -> Iterato
         yield begin, end, offset
 
 
-def _first_change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+def first_change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
     """The whole second in (before, after] at which the offset is no longer the one at `before`; offsets differ."""
     offset = _offset(zone, before)
     floor = before.replace(microsecond=0)
@@ -191,13 +191,13 @@ def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
     return instant.astimezone(zone).utcoffset() or timedelta(0)
 
 
-def _utc(instant: datetime) -> datetime:
+def to_utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     return instant.astimezone(UTC)
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:

@@ -3,6 +3,7 @@
 import pytest
 
 from securewatch.cli.parse import (
+    parse_instant,
     parse_kinds,
     parse_one_of,
     parse_timeout,
@@ -73,3 +74,36 @@ def test_a_version_is_given_once_as_a_word_or_a_flag(given: tuple[str | None, st
     assert parse_one_of("v1.1.0", None, "v1.1.0") == parse_one_of(None, "v1.1.0", "v1.1.0") == "v1.1.0"
     with pytest.raises(UsageError):
         parse_one_of(*given, "v1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "is_end", "expected"),
+    [
+        ("2026-12-20", "UTC", False, "2026-12-20T00:00:00+00:00"),
+        ("2026-12-20", "Europe/Berlin", False, "2026-12-19T23:00:00+00:00"),
+        ("2026-12-20T18:00", "America/New_York", False, "2026-12-20T23:00:00+00:00"),
+        ("2026-12-20T18:00+05:30", "America/New_York", False, "2026-12-20T12:30:00+00:00"),
+        ("2026-12-20T18:00Z", "America/New_York", False, "2026-12-20T18:00:00+00:00"),
+        ("2026-10-25T02:30", "Europe/Berlin", False, "2026-10-25T00:30:00+00:00"),
+        ("2026-10-25T02:30", "Europe/Berlin", True, "2026-10-25T01:30:00+00:00"),
+    ],
+)
+def test_a_date_or_time_is_read_on_the_wall_of_its_zone(text: str, zone: str, is_end: bool, expected: str) -> None:
+    assert parse_instant("--from", text, zone, is_end=is_end).isoformat() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("tomorrow", "UTC"),
+        ("", "UTC"),
+        ("2026-02-30", "UTC"),
+        ("2026-12-20", "Mars"),
+        ("2026-03-29T02:30", "Europe/Berlin"),
+    ],
+)
+def test_a_time_that_does_not_exist_is_refused(text: str, zone: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_instant("--from", text, zone)
+
+    assert refused.value.code == "SW201"

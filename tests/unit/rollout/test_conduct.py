@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from securewatch.deploy.model import Stage
-from securewatch.deploy.view import Gate
+from securewatch.rollout.freezes import FreezeKind, StandingFreeze
 from securewatch.rollout.model import MemberState, RolloutState
 from securewatch.rollout.view import PhaseState
 from tests.unit.rollout.release import (
@@ -185,9 +185,9 @@ def test_a_policys_delay_rules_where_the_calendar_says_so() -> None:
 
 
 def test_a_standing_hold_and_another_run_of_the_customer_keep_it_waiting() -> None:
-    hold = Gate("hold", False, "ann holds it", "SW404", person="ann")
+    hold = StandingFreeze(FreezeKind.HOLD, "demo", DAY_ZERO - HOUR, None, "ann", DAY_ZERO, customers=("demo",))
 
-    held = decided(DAY_ZERO, stopped={"demo": hold})
+    held = decided(DAY_ZERO, freezes=[hold])
     busy = decided(DAY_ZERO, busy={"demo": "demo-3 is deploying"})
 
     assert (started(held), started(busy)) == ([], [])

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from securewatch.deploy.model import Stage, WindowSpec
+from securewatch.deploy.model import RunKind, Stage, WindowSpec
 from securewatch.rollout.decide import FleetView, decide
+from securewatch.rollout.freezes import FreezeKind, StandingFreeze
 from tests.unit.rollout.given import NOW, SUNDAY_NIGHT, TUESDAY_NOON, customer, grant, run, view
 
 TUESDAY_EVENING = WindowSpec("tuesday", "20:00", "22:00", "UTC")
@@ -98,6 +99,31 @@ def test_a_customers_request_to_go_back_passes_a_shut_window_and_a_missing_appro
     asked = replace(view(part, run(stage=Stage.WATCHING)), rollback_reason="customer-request")
 
     assert decide(FleetView((asked,)), NOW).decisions["run-1"].run.stage is Stage.STOPPING
+
+
+def test_a_freeze_binds_every_run_but_a_rollback() -> None:
+    frozen = StandingFreeze(FreezeKind.FREEZE, "audit", NOW, NOW + timedelta(days=1), actor="ann", at=NOW)
+    back = view(customer("medhealth"), run(id="run-2", slug="medhealth", kind=RunKind.ROLLBACK))
+
+    decision = decide(FleetView((view(customer(), run()), back), freezes=[frozen]), NOW)
+
+    waiting = decision.decisions["run-1"].waiting_on
+    assert waiting is not None
+    assert (waiting.code, waiting.until) == ("SW401", frozen.end)
+    assert decision.decisions["run-2"].run.stage is Stage.ROLLING_BACK
+
+
+def test_a_hold_is_no_matter_of_time_and_stands_though_the_run_is_forced() -> None:
+    held = StandingFreeze(
+        FreezeKind.HOLD, "acme-corp", NOW, None, actor="ann", at=NOW, customers=("acme-corp",), reason="log-ins fail"
+    )
+
+    decision = decide(FleetView((view(customer(), run(force=True)),), freezes=[held]), NOW)
+
+    waiting = decision.decisions["run-1"].waiting_on
+    assert waiting is not None
+    assert (waiting.what, waiting.person) == ("the end of the hold that ann set (log-ins fail)", "an operator")
+    assert decision.next_at is None
 
 
 def test_the_same_fleet_at_the_same_time_gives_the_same_decision() -> None:
