@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 LOOK_FOR_CHANGES_SECONDS = 0.5
 """Real seconds between two looks at what other processes wrote."""
 TROUBLE_SECONDS_MAX = 60.0
+CHORE = "chore"
+CHORE_SECONDS_MAX = 86400.0
+"""Product seconds after which a chore is asked again that saw nothing to come."""
 START = "start"
 """What the name of a task says that begins the deploy of a rollout's member."""
 CONFLICT_SECONDS = 1.0
@@ -44,6 +47,10 @@ class SkippingClock(Protocol):
 
     def skip_to(self, instant: datetime) -> None:
         """Jump forward to `instant`."""
+
+
+Chore = Callable[[datetime], Awaitable[datetime | None]]
+"""Work beside the customers', such as telling people; gives when it is due again. It never holds a deploy."""
 
 
 class Starter(Protocol):
@@ -87,6 +94,7 @@ class Parts:
     actor: str
     starter: Starter
     drain_seconds: float = 20.0
+    chores: Sequence[Chore] = ()
 
 
 class Controller:
@@ -141,6 +149,7 @@ class Controller:
         changed = await self._commit_rollouts(fleet, decision, now) or changed
         self._dispatch(fleet.views, decision, now)
         self._dispatch_starts(fleet.rollouts, decision, now)
+        self._dispatch_chores(now, is_news=changed)
         return changed
 
     def _is_mine(self, run: Run) -> bool:
@@ -156,7 +165,7 @@ class Controller:
         for name in self._tasks:
             owner, what, *rest = name.split("/")
             if what == START:
-                found.setdefault(owner, set()).add(rest[0])
+                found.setdefault(owner, set()).update(rest)
         return found
 
     # --- commit -------------------------------------------------------------------------------------------------------
@@ -216,6 +225,18 @@ class Controller:
             for start in decision.rollouts[view.rollout.id].starts:
                 name = f"{view.rollout.id}/{START}/{start.slug}"
                 self._start(name, now, partial(self._parts.starter.begin, view, start))
+
+    def _dispatch_chores(self, now: datetime, *, is_news: bool) -> None:
+        """Each when it is due, and after every change, since a change may be what it is about."""
+        for number, chore in enumerate(self._parts.chores):
+            name = f"{CHORE}/{number}"
+            if is_news:
+                self._not_before.pop(name, None)
+            self._start(name, now, partial(self._work_off, chore, now))
+
+    async def _work_off(self, chore: Chore, now: datetime) -> datetime:
+        latest = now + timedelta(seconds=CHORE_SECONDS_MAX)
+        return min(await chore(now) or latest, latest)
 
     def _start(self, name: str, now: datetime, work: Callable[[], Awaitable[datetime | None]]) -> None:
         """Begin a task, once at a time and not too early. Its name begins with the id of the run or rollout."""
@@ -279,7 +300,7 @@ class Controller:
         self._not_before = {
             name: at for name, at in self._not_before.items() if at > self._ticked_at or name in self._tasks
         }
-        owners = mine.keys() | led.keys()
+        owners = mine.keys() | led.keys() | {CHORE}
         waiting = (name for name in self._not_before if name not in self._tasks and name.split("/", 1)[0] in owners)
         return min([*instants, *(self._not_before[name] for name in waiting)], default=None)
 

@@ -7,8 +7,12 @@ from pathlib import Path
 from securewatch.core.errors import NotFound, UsageError
 from securewatch.deps import Deps
 from securewatch.notify.ics import calendar_bytes
-from securewatch.rollout.calendar import Entry, EntryStatus, KeptEntry, bring_up_to_date
+from securewatch.rollout.calendar import Entry, EntryStatus, KeptEntry, bring_up_to_date, entries_of
+from securewatch.rollout.model import Rollout, RolloutState
+from securewatch.rollout.schedule import make_schedule
+from securewatch.store import approvals, release_plans, rollouts
 from securewatch.store.calendar import load_entries, save_entries
+from securewatch.store.database import Tx
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,39 @@ class Exported:
         return sum(one.entry.status is EntryStatus.CANCELLED for one in self.kept)
 
 
-async def load_agenda(_deps: Deps, version: str | None) -> Agenda:
-    """The agenda of the rollouts on record. Raises NotFound (SW206) where there is none."""
-    raise NotFound(
-        "SW206",
-        f"there is no rollout of {version}" if version else "there is no rollout",
-        why="a calendar shows what a rollout plans",
-        fix="plan a release first",
-    )
+async def load_agenda(deps: Deps, version: str | None) -> Agenda:
+    """The agenda of a version's newest rollout, or of every rollout that is not over.
+
+    Raises NotFound (SW208) where there is none.
+    """
+    database = await deps.existing_database()
+    found: list[tuple[Rollout, tuple[Entry, ...]]] = []
+    if database is not None:
+        async with database.read() as tx:
+            every = await rollouts.all_rollouts(tx)
+            newest = {one.version: one for one in every if version in (None, one.version)}
+            found = [(one, await _entries(tx, one)) for one in newest.values()]
+    if not found:
+        raise NotFound(
+            "SW208",
+            f"there is no rollout of {version}" if version else "there is no rollout",
+            why="a calendar shows what a rollout plans",
+            fix=f"securewatch rollout start --version {version or 'vX.Y.Z'}",
+        )
+    versions = tuple(one.version for one, _ in found if version is not None or one.state is not RolloutState.DONE)
+    return Agenda(versions, tuple(entry for one, entries in found for entry in entries if one.version in versions))
+
+
+async def _entries(tx: Tx, rollout: Rollout) -> tuple[Entry, ...]:
+    """The rollout's entries as its plan lay when it was asked for, so that they stay where nothing changed."""
+    plan = await release_plans.load_release_plan(tx, rollout.plan_hash)
+    if plan is None or rollout.state is RolloutState.ABORTED:
+        return ()
+    members = tuple((await rollouts.members_of(tx, rollout.id)).values())
+    schedule = make_schedule(plan, rollout.day_zero, now=rollout.requested_at)
+    given = await approvals.approvals_of_plan(tx, plan.hash)
+    slots = {one.slug: (one.start, one.end) for one in schedule.slots}
+    return entries_of(plan, members, slots, approved={one.slug for one in given if one.granted})
 
 
 async def export(

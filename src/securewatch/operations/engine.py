@@ -42,6 +42,7 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
             actor=deps.settings.actor,
             starter=MemberStarter(deps),
             drain_seconds=2 * deps.settings.http_timeout_seconds,
+            chores=((await make_announcer(deps)).announce_due, (await make_messenger(deps)).deliver_due),
         ),
         scope=scope,
     )

@@ -1,16 +1,18 @@
 """Look for new versions and begin to deploy them to the customers that follow them. Carries nothing out itself."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 
-from securewatch.core.clock import add_seconds
 from securewatch.core.errors import GatewayError, Refused, SecurewatchError
 from securewatch.deps import Deps
+from securewatch.operations.follow import pause_real_seconds
 from securewatch.operations.plan import DeployRequest, plan_customer
+from securewatch.operations.release.start import Wish, ask_for
+from securewatch.operations.release_plan import make_release_plan
 from securewatch.operations.start import bind, start_run
-from securewatch.store import meta
+from securewatch.rollout.model import MemberState
+from securewatch.store import meta, rollouts
 from securewatch.store.codec import dump_mapping
 from securewatch.store.database import Tx
 from securewatch.versions.version import latest_stable
@@ -53,9 +55,26 @@ class WatchLook:
     recorded: tuple[str, ...]
 
 
-async def nobody_busy(_deps: Deps) -> Collection[str]:
-    """No customer is in a rollout."""
-    return ()
+async def under_way(deps: Deps) -> Collection[str]:
+    """The demo customers that a rollout has between its start and the end of their watch."""
+    async with (await deps.database()).read() as tx:
+        found = [
+            one
+            for rollout in await rollouts.open_rollouts(tx)
+            for one in (await rollouts.members_of(tx, rollout.id)).values()
+        ]
+    return {one.slug for one in found if one.state in (MemberState.RUNNING, MemberState.VERIFIED)}
+
+
+async def begin_release(deps: Deps, news: News) -> None:
+    """A new minor release begins its rollout with the demo customers; anything else is a deploy to each of them."""
+    version = news.point.version
+    if news.source is not Source.TAG or version.semantic.patch:
+        await deploy_to_each(deps, news)
+        return
+    planned = await make_release_plan(deps, version.tag, force=True)
+    wish = Wish(version.tag, lambda _: news.slugs, reason="the watcher saw a new tag")
+    await ask_for(deps, wish, planned.plan, lambda _: None)
 
 
 async def deploy_to_each(deps: Deps, news: News) -> None:
@@ -76,7 +95,7 @@ async def deploy_to_each(deps: Deps, news: News) -> None:
         raise min(troubles, key=lambda one: isinstance(one, Refused))
 
 
-async def look_once(deps: Deps, *, busy: Busy = nobody_busy, begin: Begin = deploy_to_each) -> WatchLook:
+async def look_once(deps: Deps, *, busy: Busy = under_way, begin: Begin = begin_release) -> WatchLook:
     """Look at the repository, begin what is new and keep how far that is.
 
     Raises ConfigError, Conflict (SW414) and GatewayError (SW205); trouble with what was found is told in the look.
@@ -105,13 +124,16 @@ async def watch(
     tell: Callable[[WatchLook | GatewayError], None],
     look: Callable[[Deps], Awaitable[WatchLook]] = look_once,
 ) -> None:
-    """Look again and again until cancelled; a repository that cannot be read is told, and looked at again."""
+    """Look again and again until cancelled; a repository that cannot be read is told, and looked at again.
+
+    `every_seconds` are real ones: the repository knows no other time.
+    """
     while True:
         try:
             tell(await look(deps))
         except GatewayError as error:
             tell(error)
-        await deps.clock.sleep_until(add_seconds(deps.clock.now(), every_seconds), wake=asyncio.Event())
+        await pause_real_seconds(every_seconds)
 
 
 async def _see(deps: Deps) -> Sight:
