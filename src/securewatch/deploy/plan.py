@@ -199,8 +199,13 @@ def _plan_service(facts: ServiceFacts, env: EnvPlan) -> ServicePlan:
     )
 
 
-def gate_rules(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
-    """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command."""
+def gate_rules(
+    fleet: Fleet, customer: Customer, kind: RunKind, *, approval_seconds: float = APPROVAL_EXPIRES_SECONDS
+) -> GateRules:
+    """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command.
+
+    `approval_seconds` is how long an approval holds where the files say nothing.
+    """
     if kind is RunKind.ROLLBACK:
         return GateRules()
     freezes = tuple(
@@ -214,7 +219,7 @@ def gate_rules(fleet: Fleet, customer: Customer, kind: RunKind) -> GateRules:
     window = customer.window
     spec = WindowSpec(window.day, window.start_text, window.end_text, window.timezone) if rules.needs_window else None
     approval = fleet.extra.approval_of(fleet.phase_of(customer).short_name)
-    expires = approval.expires_after.total_seconds() if approval.expires_after else APPROVAL_EXPIRES_SECONDS
+    expires = approval.expires_after.total_seconds() if approval.expires_after else approval_seconds
     return GateRules(
         window=spec,
         needs_approval=rules.needs_approval,

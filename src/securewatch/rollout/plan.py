@@ -5,19 +5,19 @@ the calendar.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from securewatch.config.fleet import PHASE_OF_POLICY, Customer, DayRange, Fleet, Phase
-from securewatch.config.quantity import BatchKind, BatchSize
+from securewatch.config.quantity import BatchKind
 from securewatch.config.templates import is_release_template
 from securewatch.deploy.model import GateRules, RunKind, ServiceKind
-from securewatch.deploy.plan import deploy_rules, digest, endpoints_of, expected_services, gate_rules
+from securewatch.deploy.plan import deploy_rules, digest, endpoints_of, gate_rules
 from securewatch.rollout.model import NOTICE_DAYS, Budget, MemberPlan, PhasePlan, ReleasePlan
 from securewatch.rollout.notes import notes_of, notes_on_versions
 from securewatch.rollout.phases import calendar_of, exit_rule, follows_policies, size_words
-from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_rules
+from securewatch.versions.policy import VersionFacts, check_version_rules
 from securewatch.versions.version import Version
 
 JOINING = (
@@ -36,6 +36,17 @@ class ReleaseTarget:
     version: str
     commit: str
     known_versions: tuple[Version, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the version does not come to a customer, with the code; empty where it does."""
+
+    left_out: str = ""
+    code: str = ""
+
+
+Finder = Callable[[Customer], Reason]
 
 
 def plan_release(fleet: Fleet, target: ReleaseTarget, current: Mapping[str, str]) -> ReleasePlan:
@@ -72,11 +83,9 @@ def hash_of_release(plan: ReleasePlan) -> str:
 # --- phases -----------------------------------------------------------------------------------------------------------
 
 
-def _plan_phase(fleet: Fleet, phase: Phase, days: DayRange, find: Callable[[Customer], tuple[str, str]]) -> PhasePlan:
+def _plan_phase(fleet: Fleet, phase: Phase, days: DayRange, find: Finder) -> PhasePlan:
     short, size = phase.short_name, phase.batch_size
-    rule, budget = exit_rule(fleet, phase), fleet.extra.failure_budget_of(short)
-    members = tuple(_plan_member(fleet, one, days, find(one)) for one in fleet.customers_of(short))
-    needs_backup, demands = phase.rollback_method == "snapshot_restore", fleet.rule_of_policy(short)
+    rule, budget, demands = exit_rule(fleet, phase), fleet.extra.failure_budget_of(short), fleet.rule_of_policy(short)
     return PhasePlan(
         name=short,
         first_day=days.first_day,
@@ -88,58 +97,60 @@ def _plan_phase(fleet: Fleet, phase: Phase, days: DayRange, find: Callable[[Cust
         needs_approval=phase.needs_approval or demands.requires_approval,
         budget=Budget(budget.count, budget.share),
         rules=deploy_rules(fleet, phase),
-        members=_in_batches(members, size),
+        members=tuple(_members(fleet, short, days, find)),
         success_rate=rule.success_rate,
         allows_rollbacks=rule.allows_rollbacks,
-        requires_backup=needs_backup or demands.requires_backup,
+        requires_backup=demands.requires_backup or phase.rollback_method == "snapshot_restore",
     )
 
 
-def _in_batches(members: Sequence[MemberPlan], size: BatchSize) -> tuple[MemberPlan, ...]:
-    """The members with their batches, counted over those to whom the version comes."""
-    count = size.count_of(sum(not one.left_out for one in members))
-    numbered, place = [], 0
-    for one in members:
-        numbered.append(one if one.left_out else replace(one, batch=place // count + 1))
-        place += not one.left_out
-    return tuple(numbered)
+def _members(fleet: Fleet, policy: str, days: DayRange, find: Finder) -> Iterator[MemberPlan]:
+    """The customers of a policy by slug; batches are counted over those to whom the version comes."""
+    found = [(one, find(one)) for one in fleet.customers_of(policy)]
+    phase, alike = fleet.phases[PHASE_OF_POLICY[policy]], _member_of(fleet, policy)
+    count = phase.batch_size.count_of(sum(not reason.left_out for _, reason in found))
+    to_the_end = (days.last_day + 1) * _DAY.total_seconds()
+    place = 0
+    for customer, reason in found:
+        yield replace(
+            alike,
+            slug=customer.slug,
+            name=customer.name,
+            batch=0 if reason.left_out else place // count + 1,
+            services=_services(customer),
+            gates=gate_rules(fleet, customer, RunKind.DEPLOY, approval_seconds=to_the_end),
+            left_out=reason.left_out,
+            code=reason.code,
+        )
+        place += not reason.left_out
 
 
 # --- customers --------------------------------------------------------------------------------------------------------
 
 
-def _plan_member(fleet: Fleet, customer: Customer, days: DayRange, left_out: tuple[str, str]) -> MemberPlan:
-    policy = fleet.policy_of(customer)
-    services = expected_services(fleet, customer, tuple(ServiceKind))
-    delay = policy.rollout_delay if follows_policies(fleet) and policy.rollout_delay else timedelta(0)
+def _member_of(fleet: Fleet, name: str) -> MemberPlan:
+    """What all customers of a policy have alike. No testing period binds demo customers: they are what tests."""
+    policy, nothing = fleet.policies[name], timedelta(0)
+    testing = nothing if name == "demo" else policy.minimum_testing_period or nothing
+    delay = policy.rollout_delay or nothing if follows_policies(fleet) else nothing
     return MemberPlan(
-        slug=customer.slug,
-        name=customer.name,
-        policy=customer.policy,
+        slug="",
+        name="",
+        policy=name,
         batch=0,
-        services=tuple((one.kind, one.service_id) for one in services),
-        gates=_gates(fleet, customer, days),
-        testing_seconds=_testing_seconds(fleet, customer),
+        services=(),
+        gates=GateRules(),
+        testing_seconds=testing.total_seconds(),
         earliest_seconds=delay.total_seconds(),
         notice_days=notice_days(policy.notification_advance),
         needs_notice=policy.adoption_strategy == MANUAL,
-        left_out=left_out[0],
-        code=left_out[1],
     )
 
 
-def _gates(fleet: Fleet, customer: Customer, days: DayRange) -> GateRules:
-    """The customer's gates; where no file says how long an approval holds, it does to the end of the phase."""
-    gates = gate_rules(fleet, customer, RunKind.DEPLOY)
-    if fleet.extra.approval_of(fleet.phase_of(customer).short_name).expires_after is not None:
-        return gates
-    return replace(gates, approval_expires_seconds=(days.last_day + 1) * _DAY.total_seconds())
-
-
-def _testing_seconds(fleet: Fleet, customer: Customer) -> float:
-    """Demo customers are where a version is tested: no period binds them."""
-    period = fleet.gates_of(customer).minimum_testing_period
-    return 0.0 if customer.policy == "demo" else period.total_seconds()
+def _services(customer: Customer) -> tuple[tuple[ServiceKind, str], ...]:
+    """The customer's services in the order in which they are deployed."""
+    ids = (ServiceKind.BACKEND, customer.backend_service_id), (ServiceKind.FRONTEND, customer.frontend_service_id)
+    return tuple(one for one in ids if one[1])
 
 
 def notice_days(advance: timedelta | None) -> tuple[int, ...]:
@@ -150,22 +161,23 @@ def notice_days(advance: timedelta | None) -> tuple[int, ...]:
     return (first, *(one for one in NOTICE_DAYS if one < first))
 
 
-def _finder(fleet: Fleet, target: ReleaseTarget, current: Mapping[str, str]) -> Callable[[Customer], tuple[str, str]]:
-    """Says why the version does not come to a customer, with the code; each case of the policies is asked once."""
-    known: dict[tuple[str, str, str], tuple[PolicyFinding, ...]] = {}
-    held = {one.slug: one.code for one in reversed(fleet.problems)}
+def _finder(fleet: Fleet, target: ReleaseTarget, current: Mapping[str, str]) -> Finder:
+    """Asks each case of the policies once."""
+    known: dict[tuple[str, str, str], Reason] = {}
+    codes = {one.slug: one.code for one in reversed(fleet.problems)}
 
-    def find(customer: Customer) -> tuple[str, str]:
+    def find(customer: Customer) -> Reason:
         if customer.held:
-            code = held.get(customer.slug, "SW105")
-            return f"held: configuration: {customer.held[0].removeprefix(f'{code}: ')}", code
+            code = codes.get(customer.slug, "SW105")
+            return Reason(f"held: configuration: {customer.held[0].removeprefix(f'{code}: ')}", code)
         runs = current.get(customer.slug, "")
         case = (customer.policy, str(customer.deployment_source), runs)
         if case not in known:
             facts = VersionFacts(runs or None, target.known_versions)
-            known[case] = check_version_rules(fleet, customer, target.version, facts=facts)
-        broken = [one for one in known[case] if not one.ok]
-        return ("; ".join(one.message for one in broken), broken[0].code) if broken else ("", "")
+            findings = check_version_rules(fleet, customer, target.version, facts=facts)
+            broken = [one for one in findings if not one.ok]
+            known[case] = Reason("; ".join(one.message for one in broken), broken[0].code) if broken else Reason()
+        return known[case]
 
     return find
 
