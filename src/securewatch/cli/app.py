@@ -16,6 +16,7 @@ from securewatch.cli import (
     notices,
     options,
     output,
+    releases,
     rollouts,
     tags,
     versions,
@@ -44,6 +45,8 @@ COMMANDS = (
     ("deploy-customers", rollouts.deploy_customers),
     ("deploy-batch", rollouts.deploy_batch),
     ("check-status", rollouts.check_status),
+    ("rollback-phase", rollouts.rollback_phase),
+    ("plan-release", releases.plan_release),
     ("list-versions", versions.list_versions),
     ("validate", versions.validate),
     ("check-policy", versions.check_policy),
@@ -70,6 +73,8 @@ for _name, _command in COMMANDS:
 for _name, _command in ALIASES:
     app.command(_name, hidden=True)(_command)
 GROUPS = (
+    ("release", releases.app),
+    ("plan", releases.plans),
     ("rollout", rollouts.app),
     ("customer", customers.app),
     ("version", versions.app),
@@ -78,6 +83,10 @@ GROUPS = (
     ("config", installation.config),
     ("audit", installation.audit),
 )
+
+
+releases.app.command("status")(rollouts.check_status)
+releases.app.command("watch")(tags.release_watch)
 
 
 def _show_group(context: typer.Context) -> None:

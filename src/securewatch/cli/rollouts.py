@@ -297,6 +297,28 @@ def skip(
     _said(session, session.run(lambda deps: skip_customer(deps, version, customer, reason=reason)), customer)
 
 
+def rollback_phase(
+    context: typer.Context,
+    version: options.Version,
+    phase: Phase,
+    dry_run: options.DryRun = False,
+    reason: options.Reason = "",
+) -> None:
+    """Take a phase back. Every customer that has the version, the last one first, each verified.
+
+    securewatch rollback-phase --version v1.1.0 --phase startup --dry-run
+
+    securewatch rollback-phase --version v1.1.0 --phase startup --reason "log-ins fail" --yes
+    """
+    from securewatch.cli.rollback_flow import run_rollback_phase
+    from securewatch.operations.release.scope import find_phase
+
+    session, name = session_of(context), find_phase(phase)
+    raise typer.Exit(
+        session.run(lambda deps: run_rollback_phase(deps, session, (version, name), is_dry=dry_run, reason=reason))
+    )
+
+
 def _said(session: Session, rollout: "Rollout", customer: str = "") -> None:
     from securewatch.cli.data import print_json
 

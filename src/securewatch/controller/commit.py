@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from securewatch.controller.commit_rollout import Scribe
 from securewatch.controller.messenger import put_notices
 from securewatch.core.errors import Conflict
 from securewatch.deploy.model import Run, RunKind, ServiceKind, Stage
 from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.gates import Grant, valid_grants
+from securewatch.rollout.model import MemberState
 from securewatch.rollout.notices import confirmation, rollback
-from securewatch.store import approvals, audit, effects, inbox, observations, releases, runs
+from securewatch.store import approvals, audit, effects, inbox, observations, releases, rollouts, runs
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
 
@@ -62,11 +64,25 @@ class Committer:
                 await effects.drop_intents(tx, run.id, at=now, reason=f"the run is {run.stage}")
             await self._tell(tx, view, run, now)
             await _track(tx, view, run, now)
+            await self._lead_back(tx, run, now)
         new = await effects.add_effects(tx, run, decision.effects, at=now) if decision.effects else []
         for effect in new:
             detail = {"key": effect.key, "seq": effect.seq, "service_id": effect.service_id}
             await self._append(tx, run, "effect.intent", detail, now)
         return bool(new) or run.epoch != view.run.epoch
+
+    async def _lead_back(self, tx: Tx, run: Run, now: datetime) -> None:
+        """A customer that a rollback of its own took back has the version of its rollout no more; a person asked for
+        it, so it halts nothing.
+        """
+        if run.kind is not RunKind.ROLLBACK or run.stage is not Stage.ROLLED_BACK:
+            return
+        having = await rollouts.live_members(tx, run.slug)
+        newest = max(having, key=lambda one: one.verified_at or one.since, default=None)
+        if newest is not None:
+            detail = f"taken back by {run.id}"
+            back = replace(newest, state=MemberState.ROLLED_BACK, since=now, detail=detail, accepted=True)
+            await Scribe(self.box, self.actor, now).save_member(tx, newest, back)
 
     async def _end_watches(self, tx: Tx, run: Run, now: datetime) -> None:
         """From its first write on, the new run is answerable for the customer; env vars alone replace nothing."""

@@ -29,8 +29,6 @@ LOOK_FOR_CHANGES_SECONDS = 0.5
 """Real seconds between two looks at what other processes wrote."""
 TROUBLE_SECONDS_MAX = 60.0
 CHORE = "chore"
-CHORE_SECONDS_MAX = 86400.0
-"""Product seconds after which a chore is asked again that saw nothing to come."""
 START = "start"
 """What the name of a task says that begins the deploy of a rollout's member."""
 CONFLICT_SECONDS = 1.0
@@ -108,6 +106,7 @@ class Controller:
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._seen_changes = -1
+        self._chores_saw = -1
         self._memory = Memory()
         self._asked: frozenset[str] = frozenset()
         self._ticked_at = parts.clock.now()
@@ -149,7 +148,7 @@ class Controller:
         changed = await self._commit_rollouts(fleet, decision, now) or changed
         self._dispatch(fleet.views, decision, now)
         self._dispatch_starts(fleet.rollouts, decision, now)
-        self._dispatch_chores(now, is_news=changed)
+        self._dispatch_chores(now)
         return changed
 
     def _is_mine(self, run: Run) -> bool:
@@ -226,17 +225,15 @@ class Controller:
                 name = f"{view.rollout.id}/{START}/{start.slug}"
                 self._start(name, now, partial(self._parts.starter.begin, view, start))
 
-    def _dispatch_chores(self, now: datetime, *, is_news: bool) -> None:
-        """Each when it is due, and after every change, since a change may be what it is about."""
+    def _dispatch_chores(self, now: datetime) -> None:
+        """Each when it is due, and after every change in the database, since a change may be what it is about."""
+        is_news, self._chores_saw = self._seen_changes != self._chores_saw, self._seen_changes
         for number, chore in enumerate(self._parts.chores):
             name = f"{CHORE}/{number}"
-            if is_news:
+            due_at = self._not_before.get(name)
+            if is_news or (due_at is not None and due_at <= now):
                 self._not_before.pop(name, None)
-            self._start(name, now, partial(self._work_off, chore, now))
-
-    async def _work_off(self, chore: Chore, now: datetime) -> datetime:
-        latest = now + timedelta(seconds=CHORE_SECONDS_MAX)
-        return min(await chore(now) or latest, latest)
+                self._start(name, now, partial(chore, now))
 
     def _start(self, name: str, now: datetime, work: Callable[[], Awaitable[datetime | None]]) -> None:
         """Begin a task, once at a time and not too early. Its name begins with the id of the run or rollout."""

@@ -14,9 +14,12 @@ _MOVES = (RolloutState.PLANNED, RolloutState.RUNNING)
 
 
 def pause(rollout: Rollout, now: datetime, *, reason: str) -> Rollout:
-    """Start nothing new; what is in flight, watches and rollbacks go on. Raises Conflict (SW421) where it is over."""
+    """Start nothing new; what is in flight, watches and rollbacks go on. A halted rollout stays halted.
+
+    Raises Conflict (SW421) where it is over.
+    """
     _refuse_over(rollout, "paused")
-    if rollout.state is RolloutState.PAUSED:
+    if rollout.state not in _MOVES:
         return rollout
     return replace(rollout, state=RolloutState.PAUSED, since=now, code="", detail=reason)
 

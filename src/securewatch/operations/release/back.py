@@ -1,4 +1,4 @@
-"""Take back every customer of a phase that has a version, the last one first, each verified. Passes windows and freezes."""
+"""Take back every customer of a phase that has a version, the last first, each verified. Passes windows and freezes."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from securewatch.controller.commit_rollout import Scribe
 from securewatch.controller.controller import Scope
+from securewatch.controller.load import load_requests
 from securewatch.core.errors import ExitCode, NotFound, SecurewatchError
 from securewatch.deploy.model import Run, Stage
 from securewatch.deps import Deps
@@ -23,12 +24,16 @@ HALT_CODE = "SW508"
 
 @dataclass(frozen=True)
 class BackRow:
-    """One customer's way back: its run, what was said where there is none, or why it cannot go back."""
+    """One customer's way back: its run, what was said where there is none, or why it cannot go back.
+
+    `is_asked` says that no controller has taken the request up yet.
+    """
 
     slug: str
     run: Run | None = None
     note: str = ""
     trouble: SecurewatchError | None = None
+    is_asked: bool = False
 
     @property
     def is_back(self) -> bool:
@@ -38,7 +43,7 @@ class BackRow:
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes of it by itself."""
-        return self.run is None or self.run.stage.is_terminal
+        return self.run is None or (self.run.stage.is_terminal and not self.is_asked)
 
 
 BackWatcher = Callable[[Sequence[BackRow]], None]
@@ -116,17 +121,18 @@ async def _ask_one(deps: Deps, slug: str, reason: str) -> BackRow:
         started = await start_rollback(deps, RollbackRequest(slug, reason=reason))
     except SecurewatchError as error:
         return BackRow(slug, trouble=error)
-    return BackRow(slug, started.run, started.note)
+    return BackRow(slug, started.run, started.note, is_asked=started.run is not None)
 
 
 async def _is_over(
     deps: Deps, asking: "asyncio.Task[None]", slugs: Sequence[str], rows: dict[str, BackRow], watcher: BackWatcher
 ) -> bool:
     async with (await deps.database()).read() as tx:
+        asked = {one.payload["run_id"] for one in await load_requests(tx)}
         for slug, row in rows.items():
             if row.run is not None and not row.is_over:
                 run = await runs.load_run(tx, row.run.id)
-                rows[slug] = BackRow(slug, run, row.note)
+                rows[slug] = BackRow(slug, run, row.note, is_asked=row.run.id in asked)
     watcher(tuple(rows[slug] for slug in slugs if slug in rows))
     if asking.done():
         asking.result()
