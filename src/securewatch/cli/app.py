@@ -16,6 +16,7 @@ from securewatch.cli import (
     notices,
     options,
     output,
+    releases,
     rollouts,
     tags,
     versions,
@@ -40,6 +41,7 @@ COMMANDS = (
     ("why", deploys.why),
     ("approve", deploys.approve),
     ("reject", deploys.reject),
+    ("plan-release", releases.plan_release),
     ("start-phase", rollouts.start_phase),
     ("deploy-customers", rollouts.deploy_customers),
     ("deploy-batch", rollouts.deploy_batch),
@@ -70,6 +72,8 @@ for _name, _command in COMMANDS:
 for _name, _command in ALIASES:
     app.command(_name, hidden=True)(_command)
 GROUPS = (
+    ("release", releases.app),
+    ("plan", releases.plans),
     ("rollout", rollouts.app),
     ("customer", customers.app),
     ("version", versions.app),

@@ -22,7 +22,7 @@ from securewatch.operations.follow import FollowOptions, pause_real_seconds
 from securewatch.operations.release.follow import FollowedRelease, exit_code_of_release, follow_release
 from securewatch.operations.release.start import Asked, Wish, ask_for, find_open
 from securewatch.operations.release.status import ReleaseStatus, load_release_status
-from securewatch.operations.release_plan import make_release_plan
+from securewatch.operations.release_plan import PlannedRelease, make_release_plan
 from securewatch.rollout.model import ReleasePlan
 
 WATCH_SECONDS = 0.5
@@ -106,7 +106,7 @@ async def watch_release(deps: Deps, session: Session, version: str | None) -> No
             await pause_real_seconds(WATCH_SECONDS)
 
 
-def _dry(session: Session, planned: object, open_id: str, slugs: tuple[str, ...] | None) -> ExitCode:
+def _dry(session: Session, planned: PlannedRelease, open_id: str, slugs: tuple[str, ...] | None) -> ExitCode:
     from securewatch.cli.release_show import release_plan_data, show_release_plan
 
     if session.is_json:
@@ -121,7 +121,7 @@ def _dry(session: Session, planned: object, open_id: str, slugs: tuple[str, ...]
     return ExitCode.DONE
 
 
-def _show_plan(session: Session, planned: object) -> None:
+def _show_plan(session: Session, planned: PlannedRelease) -> None:
     from securewatch.cli.release_show import show_release_plan
 
     if not session.is_json:
