@@ -53,9 +53,12 @@ docs *args:
 demo *args:
     @exec python -m rehearsal.demo "$@"
 
-# how long --help takes, in milliseconds and compared with an empty Python: ./dev bench [N]
+# how long things take, beside a yardstick of the same run: ./dev bench help [RUNS], ./dev bench plan [CUSTOMERS]
 bench *args:
-    python benchmarks/help_speed.py "$@"
+    #!/bin/sh
+    what="${1:-help}"
+    [ $# -eq 0 ] || shift
+    exec python "benchmarks/${what}_speed.py" "$@"
 
 # everything that must be clean before a commit, but the tests
 check: _fmt-check lint types imports shape (docs "--check")

@@ -41,6 +41,7 @@ COMMANDS = (
     ("why", deploys.why),
     ("approve", deploys.approve),
     ("reject", deploys.reject),
+    ("plan-release", releases.plan_release),
     ("start-phase", rollouts.start_phase),
     ("deploy-customers", rollouts.deploy_customers),
     ("deploy-batch", rollouts.deploy_batch),

@@ -10,6 +10,7 @@ from securewatch.cli.tables import show_table
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan, Stage, Status
+from securewatch.rollout.gates import window_words
 
 if TYPE_CHECKING:
     from securewatch.operations.health import CustomerHealth, ServiceHealth
@@ -80,20 +81,11 @@ def _rule_lines(plan: Plan, customer: CustomerPlan, *, is_forced: bool) -> list[
     ]
     skipped = " (not waited for: --force)" if is_forced else ""
     if gates.window is not None:
-        lines.append(f"  window       {window_words(customer)}{skipped}")
+        lines.append(f"  window       {window_words(gates.window)}{skipped}")
     if gates.needs_approval:
         who = " or ".join(gates.approvers) or "anyone but the one who asks for it"
         lines.append(f"  approval     by {who}{skipped}")
     return lines
-
-
-def window_words(customer: CustomerPlan) -> str:
-    """The maintenance window in words: `Sunday 02:00-06:00 America/New_York`."""
-    window = customer.gates.window
-    if window is None:
-        return ""
-    hours = f"{window.start}-{window.end}" if window.start else "any time"
-    return f"{window.day.capitalize()} {hours} {window.timezone}"
 
 
 # --- states -----------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ ERROR_CODES: dict[str, str] = {
     "SW211": "unknown commit",
     "SW213": "the tag could not be made or pushed",
     "SW212": "the name is taken",
+    "SW214": "this version is no minor release",
     # 3xx Render
     "SW301": "no Render API key",
     "SW302": "Render refused the API key",
@@ -52,6 +53,7 @@ ERROR_CODES: dict[str, str] = {
     "SW415": "the service is suspended",
     "SW416": "waiting for the testing period",
     "SW417": "a reason is required",
+    "SW418": "the release plan is not feasible",
     "SW419": "waiting for the release calendar, the phase or the batch before",
     "SW420": "a rollout of this version is open already",
     "SW421": "the rollout does not allow this now",

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from securewatch.core.errors import NotFound, UsageError
+from securewatch.core.errors import NotFound
 from securewatch.deps import Deps
 from securewatch.notify.ics import calendar_bytes
+from securewatch.operations.files import write_file
 from securewatch.rollout.calendar import Entry, EntryStatus, KeptEntry, bring_up_to_date, entries_of
 from securewatch.rollout.model import Rollout, RolloutState
 from securewatch.rollout.schedule import make_schedule
@@ -100,20 +101,5 @@ async def export_calendar(deps: Deps, agenda: Agenda, path: Path, *, slug: str |
     kept |= {one.entry.uid: one for one in changed}
     shown = tuple(one for one in kept.values() if slug in (None, one.entry.slug))
     name = f"Releases for {slug}" if slug is not None else "Releases"
-    _write(path, calendar_bytes(shown, name=name))
+    write_file(path, calendar_bytes(shown, name=name), example="--ics releases.ics")
     return Exported(path, shown, sum(slug in (None, one.entry.slug) for one in changed))
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(
-            "SW201",
-            f"{path} cannot be written",
-            why=error.strerror or type(error).__name__,
-            fix="give a file in a folder that is there and may be written: --ics releases.ics",
-        ) from error

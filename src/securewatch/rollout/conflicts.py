@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
 
-from securewatch.deploy.model import WindowSpec
+from securewatch.rollout.gates import window_words
 from securewatch.rollout.model import MemberPlan
 from securewatch.rollout.notes import name_some
 from securewatch.rollout.slots import Fact, FactKind, Frame, facts_of, ranges_under
@@ -46,17 +46,9 @@ def crowded(frame: Frame, slugs: Sequence[str], *, lanes_needed: int) -> Conflic
     return Conflict(phase.name, tuple(slugs), text, lanes_needed)
 
 
-def window_words(window: WindowSpec) -> str:
-    """A maintenance window in words: `Sunday 02:00-06:00 America/New_York`."""
-    hours = f"{window.start}-{window.end}" if window.start else "at any time"
-    return f"{window.day.capitalize() if window.day != 'any' else 'any day'} {hours} {window.timezone}"
-
-
 def _explain(frame: Frame, member: MemberPlan) -> str:
     """The smallest set of the customer's facts that leaves it no slot."""
-    facts = facts_of(frame, member)
-    sets = (some for count in range(1, len(facts) + 1) for some in combinations(facts, count))
-    found = next((some for some in sets if not ranges_under(frame, some)), facts)
+    found = _smallest(frame, facts_of(frame, member))
     words = [_WORDS[one.kind](frame, member, one) for one in found]
     if len(found) == 1 and found[0].kind is FactKind.WINDOW and _is_too_short(frame, found[0]):
         usual = _words_of(frame.duration.total_seconds())
@@ -64,6 +56,20 @@ def _explain(frame: Frame, member: MemberPlan) -> str:
     leave = "leaves" if len(words) == 1 else "leave"
     text = " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     return f"{text} {leave} no slot before the end of day {frame.phase.last_day}"
+
+
+def _smallest(frame: Frame, facts: Sequence[Fact]) -> Sequence[Fact]:
+    """One fact or two that leave no slot; else what is left when each that is not needed is taken away."""
+    few = (some for count in (1, 2) for some in combinations(facts, count))
+    found: Sequence[Fact] | None = next((some for some in few if not ranges_under(frame, some)), None)
+    if found is not None:
+        return found
+    needed = list(facts)
+    for fact in facts:
+        others = [one for one in needed if one is not fact]
+        if not ranges_under(frame, others):
+            needed = others
+    return needed
 
 
 def _is_too_short(frame: Frame, fact: Fact) -> bool:
@@ -76,9 +82,8 @@ def _window(_frame: Frame, _member: MemberPlan, fact: Fact) -> str:
     return window_words(fact.window) if fact.window is not None else ""
 
 
-def _freezes(_frame: Frame, _member: MemberPlan, fact: Fact) -> str:
-    names = [f'"{one.name}"' for one in fact.freezes]
-    return f"the freeze{'s' if len(names) > 1 else ''} {', '.join(names)}"
+def _freeze(_frame: Frame, _member: MemberPlan, fact: Fact) -> str:
+    return f'the freeze "{fact.freeze.name}"' if fact.freeze is not None else ""
 
 
 def _notice(_frame: Frame, member: MemberPlan, _fact: Fact) -> str:
@@ -105,7 +110,7 @@ def _now(frame: Frame, _member: MemberPlan, _fact: Fact) -> str:
 
 _WORDS = {
     FactKind.WINDOW: _window,
-    FactKind.FREEZES: _freezes,
+    FactKind.FREEZE: _freeze,
     FactKind.NOTICE: _notice,
     FactKind.TESTING: _testing,
     FactKind.DELAY: _delay,

@@ -53,6 +53,12 @@ def window_of(spec: WindowSpec) -> Window:
     return window_from(spec.day, start=spec.start, end=spec.end, timezone=spec.timezone)
 
 
+def window_words(window: WindowSpec) -> str:
+    """A maintenance window in words: `Sunday 02:00-06:00 America/New_York`."""
+    hours = f"{window.start}-{window.end}" if window.start else "at any time"
+    return f"{window.day.capitalize() if window.day != 'any' else 'any day'} {hours} {window.timezone}"
+
+
 def valid_grants(rules: GateRules, run: Run, grants: Sequence[Grant], now: datetime) -> tuple[Grant, ...]:
     """The approvals that count, newest first: of this plan and customer, by people who may, unexpired, unused (I9).
 

@@ -26,6 +26,8 @@ JOINING = (
 )
 MANUAL = "manual_approval_required"
 """The one adoption strategy that promises the notice before anything else (design: behaviour, rollouts)."""
+TO_THE_END = 0.0
+"""How long an approval holds where no file says it: to the end of its phase."""
 _DAY = timedelta(days=1)
 
 
@@ -85,7 +87,8 @@ def hash_of_release(plan: ReleasePlan) -> str:
 
 def _plan_phase(fleet: Fleet, phase: Phase, days: DayRange, find: Finder) -> PhasePlan:
     short, size = phase.short_name, phase.batch_size
-    rule, budget, demands = exit_rule(fleet, phase), fleet.extra.failure_budget_of(short), fleet.rule_of_policy(short)
+    rule, budget = exit_rule(fleet, phase), fleet.extra.failure_budget_of(short)
+    demands = fleet.rule_of_policy(short)
     return PhasePlan(
         name=short,
         first_day=days.first_day,
@@ -97,19 +100,18 @@ def _plan_phase(fleet: Fleet, phase: Phase, days: DayRange, find: Finder) -> Pha
         needs_approval=phase.needs_approval or demands.requires_approval,
         budget=Budget(budget.count, budget.share),
         rules=deploy_rules(fleet, phase),
-        members=tuple(_members(fleet, short, days, find)),
+        members=tuple(_members(fleet, short, find)),
         success_rate=rule.success_rate,
         allows_rollbacks=rule.allows_rollbacks,
         requires_backup=demands.requires_backup or phase.rollback_method == "snapshot_restore",
     )
 
 
-def _members(fleet: Fleet, policy: str, days: DayRange, find: Finder) -> Iterator[MemberPlan]:
+def _members(fleet: Fleet, policy: str, find: Finder) -> Iterator[MemberPlan]:
     """The customers of a policy by slug; batches are counted over those to whom the version comes."""
     found = [(one, find(one)) for one in fleet.customers_of(policy)]
     phase, alike = fleet.phases[PHASE_OF_POLICY[policy]], _member_of(fleet, policy)
     count = phase.batch_size.count_of(sum(not reason.left_out for _, reason in found))
-    to_the_end = (days.last_day + 1) * _DAY.total_seconds()
     place = 0
     for customer, reason in found:
         yield replace(
@@ -118,7 +120,7 @@ def _members(fleet: Fleet, policy: str, days: DayRange, find: Finder) -> Iterato
             name=customer.name,
             batch=0 if reason.left_out else place // count + 1,
             services=_services(customer),
-            gates=gate_rules(fleet, customer, RunKind.DEPLOY, approval_seconds=to_the_end),
+            gates=gate_rules(fleet, customer, RunKind.DEPLOY, approval_seconds=TO_THE_END),
             left_out=reason.left_out,
             code=reason.code,
         )

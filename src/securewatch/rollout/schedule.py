@@ -3,12 +3,11 @@
 An estimate: what rules is the plan, its gates, and how the deploys go. Same input, same schedule.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from securewatch.deploy.model import GateRules
 from securewatch.rollout.calls import Calls, count_calls, starts_per_minute
 from securewatch.rollout.conflicts import Conflict, crowded, customer_conflicts
 from securewatch.rollout.model import MemberPlan, PhasePlan, ReleasePlan
@@ -83,37 +82,65 @@ class Schedule:
         return max((one.end for one in self.slots), default=None)
 
 
-def make_schedule(
-    plan: ReleasePlan, day_zero: datetime, *, now: datetime, build_seconds: float = BUILD_SECONDS
-) -> Schedule:
-    """Lay the plan on the calendar. `build_seconds` is what a service usually takes from the send to live."""
-    day_zero, now, pace = day_zero.astimezone(UTC), now.astimezone(UTC), starts_per_minute(plan)
-    opens, tested_at = day_zero, None
-    dates: list[PhaseDates] = []
-    slots: list[Slot] = []
-    conflicts: list[Conflict] = []
-    for phase in plan.phases:
-        duration = timedelta(seconds=usual_duration(phase.rules, build_seconds))
-        frame = Frame(phase, day_zero, now, opens, duration, tested_at)
-        placed, unplaced = _place(frame, pace)
-        conflicts += unplaced
-        slots += placed
-        starts = min((one.start for one in placed), default=None)
-        done = max((one.end for one in placed), default=None)
-        dates.append(PhaseDates(phase.name, frame.begins, frame.ends, starts, done))
-        opens = max(opens, done or opens)
-        if phase.name == "demo" and placed:
-            tested_at = min(one.end for one in placed)
+@dataclass(frozen=True)
+class Known:
+    """What is known beforehand: what a service usually takes from the send to live, who has the version already, and
+    when the first demo customer had proved it.
+    """
+
+    build_seconds: float = BUILD_SECONDS
+    there: Collection[str] = ()
+    tested_at: datetime | None = None
+
+
+NOTHING_KNOWN = Known()
+
+
+def make_schedule(plan: ReleasePlan, day_zero: datetime, *, now: datetime, known: Known = NOTHING_KNOWN) -> Schedule:
+    """Lay the plan on the calendar; who has the version already needs no slot."""
+    plan, day_zero, now = _without(plan, known.there), day_zero.astimezone(UTC), now.astimezone(UTC)
+    parts = tuple(_lay(plan, day_zero, now, known))
+    slots = [slot for part in parts for slot in part.slots]
     return Schedule(
         day_zero=day_zero,
-        build_seconds=build_seconds,
-        phases=tuple(dates),
+        build_seconds=known.build_seconds,
+        phases=tuple(part.dates for part in parts),
         slots=tuple(slots),
         notices=tuple(_notices(plan, slots, now)),
         approvals=tuple(_approvals(plan, slots)),
-        calls=count_calls(plan, build_seconds),
-        conflicts=tuple(conflicts),
+        calls=count_calls(plan, known.build_seconds),
+        conflicts=tuple(one for part in parts for one in part.conflicts),
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    dates: PhaseDates
+    slots: Sequence[Slot]
+    conflicts: Sequence[Conflict]
+
+
+def _lay(plan: ReleasePlan, day_zero: datetime, now: datetime, known: Known) -> Iterator[_Part]:
+    """Phase after phase: each opens on its day, or when the one before it is done where that is later."""
+    opens, tested_at, pace = day_zero, known.tested_at, starts_per_minute(plan)
+    for phase in plan.phases:
+        duration = timedelta(seconds=usual_duration(phase.rules, known.build_seconds))
+        frame = Frame(phase, day_zero, now, opens, duration, tested_at)
+        slots, conflicts = _place(frame, pace)
+        starts = min((one.start for one in slots), default=None)
+        done = max((one.end for one in slots), default=None)
+        yield _Part(PhaseDates(phase.name, frame.begins, frame.ends, starts, done), slots, conflicts)
+        opens = max(opens, done or opens)
+        if phase.name == "demo" and slots and tested_at is None:
+            tested_at = min(one.end for one in slots)
+
+
+def _without(plan: ReleasePlan, slugs: Collection[str]) -> ReleasePlan:
+    """The plan as if the customers were in no phase."""
+    phases = (
+        replace(phase, members=tuple(one for one in phase.members if one.slug not in slugs)) for phase in plan.phases
+    )
+    return replace(plan, phases=tuple(phases)) if slugs else plan
 
 
 # --- placing ----------------------------------------------------------------------------------------------------------
@@ -136,13 +163,14 @@ def _place(frame: Frame, pace: int) -> tuple[list[Slot], list[Conflict]]:
 
 
 def _ranges_of(frame: Frame) -> Ranges:
-    """Each customer's possible starts; those with the same gates share them, for the rest is their policy's."""
-    known: dict[GateRules, tuple[Range, ...]] = {}
+    """Each customer's possible starts; those who are bound alike share them."""
+    known: dict[object, tuple[Range, ...]] = {}
     found = {}
     for one in frame.phase.due:
-        if one.gates not in known:
-            known[one.gates] = ranges_under(frame, facts_of(frame, one))
-        found[one.slug] = known[one.gates]
+        alike = (one.gates, one.testing_seconds, one.earliest_seconds, one.needs_notice and one.notice_days)
+        if alike not in known:
+            known[alike] = ranges_under(frame, facts_of(frame, one))
+        found[one.slug] = known[alike]
     return found
 
 

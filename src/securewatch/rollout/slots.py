@@ -50,7 +50,7 @@ class FactKind(StrEnum):
     """What can keep a customer from starting."""
 
     WINDOW = "window"
-    FREEZES = "freezes"
+    FREEZE = "freeze"
     NOTICE = "notice"
     TESTING = "testing"
     DELAY = "delay"
@@ -65,7 +65,7 @@ class Fact:
     kind: FactKind
     earliest: datetime | None = None
     window: WindowSpec | None = None
-    freezes: tuple[FreezeSpec, ...] = ()
+    freeze: FreezeSpec | None = None
 
 
 def facts_of(frame: Frame, member: MemberPlan) -> tuple[Fact, ...]:
@@ -73,9 +73,9 @@ def facts_of(frame: Frame, member: MemberPlan) -> tuple[Fact, ...]:
     gates, facts = member.gates, []
     if gates.window is not None:
         facts.append(Fact(FactKind.WINDOW, window=gates.window))
-    freezes = tuple(one for one in gates.freezes if one.start < frame.ends and one.end > frame.begins)
-    if freezes:
-        facts.append(Fact(FactKind.FREEZES, freezes=freezes))
+    facts += [
+        Fact(FactKind.FREEZE, freeze=one) for one in gates.freezes if one.start < frame.ends and one.end > frame.begins
+    ]
     earliest = {
         FactKind.NOTICE: _noticed(frame, member),
         FactKind.TESTING: _tested(frame, member),
@@ -103,7 +103,7 @@ def ranges_under(frame: Frame, facts: Sequence[Fact]) -> tuple[Range, ...]:
     """The instants of the phase's days at which the facts let a deploy start, earliest first."""
     begin = max((one.earliest for one in facts if one.earliest is not None), default=frame.begins)
     window = next((one.window for one in facts if one.window is not None), None)
-    freezes = next((one.freezes for one in facts if one.freezes), ())
+    freezes = [one.freeze for one in facts if one.freeze is not None]
     opened = _window_starts(window, frame.begins, frame.ends, frame.duration)
     return tuple(_without(freezes, ((max(first, begin), last) for first, last in opened if last > begin)))
 

@@ -8,7 +8,7 @@ import pytest
 
 from securewatch.deploy.model import FreezeSpec, GateRules, Run, Stage, WindowSpec
 from securewatch.deploy.view import Gate
-from securewatch.rollout.gates import Grant, gates_of, objection_to, valid_grants, window_of
+from securewatch.rollout.gates import Grant, gates_of, objection_to, valid_grants, window_of, window_words
 from tests.unit.rollout.given import HASH, NOW, SUNDAY_NIGHT, TUESDAY_NOON, customer, grant, run
 
 AUDIT = FreezeSpec("audit", NOW - timedelta(hours=1), NOW + timedelta(days=2))
@@ -280,3 +280,8 @@ def test_the_hash_of_the_runs_own_plan_is_what_an_approval_binds_to() -> None:
 
     assert valid_grants(customer(needs_approval=True).gates, replanned, [grant()], NOW) == ()
     assert valid_grants(customer(needs_approval=True).gates, run(plan_hash=HASH), [grant()], NOW) == (grant(),)
+
+
+def test_windows_in_words() -> None:
+    assert window_words(WindowSpec("sunday", "02:00", "06:00", "Asia/Tokyo")) == "Sunday 02:00-06:00 Asia/Tokyo"
+    assert window_words(WindowSpec("any", None, None, "UTC")) == "any day at any time UTC"

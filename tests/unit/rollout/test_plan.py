@@ -185,7 +185,7 @@ def test_each_customer_takes_its_gates_services_and_notices_with_it(fleet: Fleet
 def test_an_approval_holds_to_the_end_of_its_phase_where_no_file_says_otherwise(fleet: Fleet) -> None:
     given = with_extras(fleet, approvals={"enterprise": ApprovalRule(2, timedelta(days=3))})
 
-    assert member(plan(fleet), "medhealth").gates.approval_expires_seconds == 52 * 86400
+    assert member(plan(fleet), "medhealth").gates.approval_expires_seconds == 0
     assert member(plan(given), "medhealth").gates.approval_expires_seconds == 3 * 86400
     assert member(plan(given), "medhealth").gates.approvals_needed == 2
 
