@@ -47,7 +47,6 @@ COMMANDS = (
     ("deploy-batch", rollouts.deploy_batch),
     ("check-status", rollouts.check_status),
     ("rollback-phase", rollouts.rollback_phase),
-    ("plan-release", releases.plan_release),
     ("list-versions", versions.list_versions),
     ("validate", versions.validate),
     ("check-policy", versions.check_policy),
@@ -84,7 +83,6 @@ GROUPS = (
     ("config", installation.config),
     ("audit", installation.audit),
 )
-
 
 releases.app.command("status")(rollouts.check_status)
 releases.app.command("watch")(tags.release_watch)

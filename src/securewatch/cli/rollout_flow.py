@@ -20,7 +20,7 @@ from securewatch.core.errors import ExitCode, SecurewatchError
 from securewatch.deps import Deps
 from securewatch.operations.follow import FollowOptions, pause_real_seconds
 from securewatch.operations.release.follow import FollowedRelease, exit_code_of_release, follow_release
-from securewatch.operations.release.start import Asked, Wish, ask_for, find_open
+from securewatch.operations.release.start import Asked, Wish, ask_for, find_open, refuse_unreasoned
 from securewatch.operations.release.status import ReleaseStatus, load_release_status
 from securewatch.operations.release_plan import PlannedRelease, make_release_plan
 from securewatch.rollout.model import ReleasePlan
@@ -46,6 +46,11 @@ class RolloutHow:
 
 async def run_rollout(deps: Deps, session: Session, how: RolloutHow) -> ExitCode:
     """Plan, show, ask, commit the wish, and follow it."""
+    pick = how.pick
+    wish = Wish(
+        how.version, (lambda one: pick(deps, one)) if pick else None, how.start_at, force=how.force, reason=how.reason
+    )
+    refuse_unreasoned(wish)
     found = await find_open(deps, how.version)
     planned = await make_release_plan(deps, how.version, day_zero=how.start_at, force=how.force)
     plan = found[1] if found is not None else planned.plan
@@ -60,10 +65,6 @@ async def run_rollout(deps: Deps, session: Session, how: RolloutHow) -> ExitCode
         return ExitCode.DONE
     deps.box(create=True)
     tell_of_key(deps)
-    pick = how.pick
-    wish = Wish(
-        how.version, (lambda one: pick(deps, one)) if pick else None, how.start_at, force=how.force, reason=how.reason
-    )
     asked = await ask_for(deps, wish, plan, say)
     return await _follow(deps, session, asked, how)
 

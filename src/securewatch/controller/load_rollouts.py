@@ -9,6 +9,7 @@ from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
 from securewatch.rollout.view import RolloutView
 from securewatch.store import approvals, freezes, meta, release_plans, releases, rollouts, runs
 from securewatch.store.database import Tx
+from securewatch.store.releases import Release
 
 _FOLLOWED = (MemberState.RUNNING, MemberState.VERIFIED)
 
@@ -60,9 +61,19 @@ async def load_rollout_view(
         grants=[_grant(one) for one in await approvals.approvals_of_plan(tx, rollout.plan_hash)],
         busy=_busy(members, open_runs),
         freezes=await freezes.open_freezes(tx),
+        having=having(plan, await releases.current_releases(tx)),
         starting=starting,
         demo_verified_at=await releases.first_verified(tx, plan.version, demo_slugs(plan)),
         is_paused=await meta.is_paused(tx),
+    )
+
+
+def having(plan: ReleasePlan, current: Sequence[Release]) -> frozenset[str]:
+    """The customers whose every service runs the version and has proved it."""
+    found = {(one.slug, one.service_kind) for one in current if one.version == plan.version and one.verified_at}
+    everybody = (one for phase in plan.phases for one in phase.members)
+    return frozenset(
+        one.slug for one in everybody if one.services and all((one.slug, kind) in found for kind, _ in one.services)
     )
 
 

@@ -11,7 +11,7 @@ from securewatch.deploy.plan import Terms
 from securewatch.deps import Deps
 from securewatch.operations.plan import DOWNGRADE, DeployRequest, ForRelease, Planned, plan_customer
 from securewatch.operations.start import add_planned, bind
-from securewatch.rollout.model import Member, MemberState, Rollout, RolloutState
+from securewatch.rollout.model import HAS_IT, Member, MemberState, Rollout, RolloutState
 from securewatch.rollout.verbs import halt
 from securewatch.rollout.view import RolloutView, Start
 from securewatch.store import meta, rollouts, sealed
@@ -61,7 +61,7 @@ class MemberStarter:
                 if rollout.state is not RolloutState.RUNNING or member.epoch != start.epoch or await meta.is_paused(tx):
                     return None
                 if planned.is_there:
-                    detail = f"has {rollout.version} already"
+                    detail = f"{HAS_IT} {rollout.version} already"
                     await scribe.save_member(
                         tx, member, replace(member, state=MemberState.SKIPPED, since=now, detail=detail)
                     )

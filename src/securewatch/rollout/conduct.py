@@ -11,7 +11,7 @@ from securewatch.deploy.view import Gate, WaitingOn, waiting_at
 from securewatch.rollout.entry import gates_of_member, leaves_at
 from securewatch.rollout.freezes import FreezeCheck
 from securewatch.rollout.members import after_run, has_failed
-from securewatch.rollout.model import Member, MemberState, PhasePlan, Rollout, RolloutState
+from securewatch.rollout.model import HAS_IT, Member, MemberState, PhasePlan, Rollout, RolloutState
 from securewatch.rollout.view import PhaseState, PhaseView, RolloutDecision, RolloutView, Start
 
 SIDE_BY_SIDE_MAX = 100
@@ -52,7 +52,7 @@ class _Course:
 
 def decide_rollout(view: RolloutView, now: datetime) -> RolloutDecision:
     """What may happen next to a rollout. Never raises for a state that a store can hold."""
-    members = {slug: after_run(one, view.runs.get(one.run_id), now) for slug, one in view.members.items()}
+    members = {slug: _seen(view, one, now) for slug, one in view.members.items()}
     course = _Course(view, members, now)
     rollout = _state_of(course, now)
     if rollout.state.is_over:
@@ -66,6 +66,14 @@ def decide_rollout(view: RolloutView, now: datetime) -> RolloutDecision:
             before.append(phase)
     next_at = min((one for one in course.instants if one > now), default=None)
     return RolloutDecision(rollout, members, tuple(course.starts), course.waiting, tuple(phases), next_at)
+
+
+def _seen(view: RolloutView, member: Member, now: datetime) -> Member:
+    """The member as its run shows it; one that got the version by another command has nothing to wait for."""
+    if member.state is MemberState.PENDING and member.slug in view.having and member.slug not in view.starting:
+        detail = f"{HAS_IT} {view.rollout.version} already"
+        return replace(member, state=MemberState.SKIPPED, since=now, code="", detail=detail)
+    return after_run(member, view.runs.get(member.run_id), now)
 
 
 # --- the rollout as a whole -------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from enum import StrEnum
 from securewatch.deploy.model import DeployRules, Endpoints, GateRules, ServiceKind
 
 RELEASE_PLAN_FORMAT = 1
+HAS_IT = "has"
+"""How the detail of a customer begins that is skipped because it has the version already."""
 NOTICE_DAYS = (7, 3, 0)
 """Days ahead at which a customer is reminded, where its policy's advance is longer."""
 

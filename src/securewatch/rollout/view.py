@@ -26,9 +26,9 @@ class RolloutView:
     """Everything that a decision about one rollout may look at.
 
     `runs` are the latest runs of its members by id, as far as something may still come of them; `grants` the answers
-    given to its plan; `busy` the other unfinished run of a customer by slug; `freezes` those that people set;
-    `starting` the members whose start is under way in this process. `demo_verified_at` is the version's first verified
-    deploy to a demo customer.
+    given to its plan; `busy` the other unfinished run of a customer by slug; `freezes` those that people set; `having`
+    the customers with the version on every service, by whatever command; `starting` the members whose start is under
+    way in this process. `demo_verified_at` is the version's first verified deploy to a demo customer.
     """
 
     rollout: Rollout
@@ -38,6 +38,7 @@ class RolloutView:
     grants: Sequence[Grant] = ()
     busy: Mapping[str, str] = field(default_factory=dict)
     freezes: Sequence[StandingFreeze] = ()
+    having: Collection[str] = ()
     starting: Collection[str] = ()
     demo_verified_at: datetime | None = None
     is_paused: bool = False

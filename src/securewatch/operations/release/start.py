@@ -63,13 +63,7 @@ async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Aske
     start is asked for than the open one has, UsageError (SW417) for force without a reason, ShutGate (SW403) while
     everything is paused.
     """
-    if wish.force and not wish.reason:
-        raise UsageError(
-            "SW417",
-            "--force needs a reason here",
-            why="it goes ahead of the release calendar for many customers",
-            fix='add --reason "..."',
-        )
+    refuse_unreasoned(wish)
     owner_id = await find_owner(deps)
     database = await deps.database()
     scribe = Scribe(deps.box(create=True), deps.settings.actor, deps.clock.now())
@@ -102,6 +96,17 @@ async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Aske
                 detail=detail,
             )
     return Asked(rollout, slugs)
+
+
+def refuse_unreasoned(wish: Wish) -> None:
+    """Raise UsageError (SW417) for force without a reason."""
+    if wish.force and not wish.reason:
+        raise UsageError(
+            "SW417",
+            "--force needs a reason here",
+            why="it goes ahead of the release calendar for many customers",
+            fix='add --reason "..."',
+        )
 
 
 async def _open(tx: Tx, version: str) -> Rollout | None:

@@ -13,7 +13,7 @@ from securewatch.deps import Deps
 from securewatch.operations.status import stage_words, status_word
 from securewatch.rollout.conduct import decide_rollout
 from securewatch.rollout.decide import decide
-from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
+from securewatch.rollout.model import HAS_IT, Member, MemberState, ReleasePlan, Rollout
 from securewatch.rollout.view import PhaseView, RolloutDecision, RolloutView
 from securewatch.store import rollouts, runs
 from securewatch.store.database import Tx
@@ -129,7 +129,7 @@ def _member(
     run = view.runs.get(member.run_id)
     found = decisions.get(member.run_id)
     waiting = decision.waiting.get(member.slug) or (found.waiting_on if found else None)
-    has_it = member.state in (MemberState.VERIFIED, MemberState.DONE) or member.detail.startswith("has ")
+    has_it = member.state in (MemberState.VERIFIED, MemberState.DONE) or member.detail.startswith(HAS_IT)
     return MemberStatus(
         slug=member.slug,
         policy=plan.policy,
@@ -146,7 +146,7 @@ def _member(
 
 def _word(member: Member, run: Run | None, waiting: WaitingOn | None) -> Status:
     if member.state is MemberState.SKIPPED:
-        return Status.LIVE if member.detail.startswith("has ") else Status.HELD
+        return Status.LIVE if member.detail.startswith(HAS_IT) else Status.HELD
     if member.state is MemberState.RUNNING and run is not None:
         return status_word(run, waiting)
     if member.state is MemberState.PENDING:
