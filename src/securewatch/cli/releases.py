@@ -35,7 +35,8 @@ def plan_release(
     from securewatch.cli.release_show import release_plan_data, show_release_plan
     from securewatch.operations.release_plan import make_release_plan, save_plan_file
 
-    session, day_zero = session_of(context), parse_instant("--start-at", start_at)
+    session = session_of(context)
+    day_zero = parse_instant("--start-at", start_at, "UTC") if start_at is not None else None
     planned = session.run(lambda deps: make_release_plan(deps, version, day_zero=day_zero, force=force))
     if out is not None:
         save_plan_file(planned.plan, out)
