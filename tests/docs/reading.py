@@ -35,8 +35,7 @@ def commands_of(script: str) -> list[list[str]]:
     found: list[list[str]] = []
     for line in script.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars="();<>|&")
-        lexer.commenters = "#"
-        lexer.wordchars += ":"
+        lexer.commenters, lexer.whitespace_split = "#", True
         words: list[str] = []
         for word in [*lexer, ";"]:
             if word not in _ENDS:

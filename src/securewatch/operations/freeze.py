@@ -189,7 +189,7 @@ def _stretch(freeze: StandingFreeze, now: datetime) -> tuple[datetime | None, da
 async def _add(deps: Deps, tx: Tx, freeze: StandingFreeze) -> StandingFreeze:
     kept = await freezes.add(tx, freeze)
     names = ("name", "start", "end", "every", "timezone", "policies", "customers", "reason")
-    await _note(deps, tx, kept, "set", {name: getattr(kept, name) for name in names})
+    await _note(deps, tx, kept, f"{kept.kind}.set", {name: getattr(kept, name) for name in names})
     return kept
 
 
@@ -208,16 +208,16 @@ async def _end(deps: Deps, kind: FreezeKind, name: str) -> StandingFreeze:
 
 async def _take_away(deps: Deps, tx: Tx, freeze: StandingFreeze) -> None:
     await freezes.end(tx, freeze.id, at=deps.clock.now())
-    await _note(deps, tx, freeze, "ended", {"name": freeze.name, "set_by": freeze.actor})
+    await _note(deps, tx, freeze, f"{freeze.kind}.ended", {"name": freeze.name, "set_by": freeze.actor})
 
 
-async def _note(deps: Deps, tx: Tx, freeze: StandingFreeze, what: str, detail: Mapping[str, Any]) -> None:
+async def _note(deps: Deps, tx: Tx, freeze: StandingFreeze, action: str, detail: Mapping[str, Any]) -> None:
     await audit.append(
         tx,
         deps.box(create=True),
         at=deps.clock.now(),
         actor=deps.settings.actor,
-        action=f"{freeze.kind}.{what}",
+        action=action,
         slug=freeze.customers[0] if len(freeze.customers) == 1 else None,
         detail={name: value for name, value in detail.items() if value},
     )

@@ -12,7 +12,7 @@ from securewatch.rollout.model import MemberState, RolloutState
 from securewatch.store.outbox import NoticeState
 
 SOURCE = Path(__file__).resolve().parents[3] / "src" / "securewatch"
-WRITERS = {"note", "_append", "_audit"}
+WRITERS = {"note", "_append", "_audit", "_note"}
 """The functions that take an action as an argument and write it to the audit log."""
 
 

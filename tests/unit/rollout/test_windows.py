@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -100,12 +101,37 @@ def _compare_instant(
         assert closes_at(window, instant) == closes, (window, instant)
 
 
+@cache
+def changes_of_2026(zone: str) -> list[Change]:
+    """A zone's changes of that year; where it has none, a day on which nothing changes."""
+    found = list(changes_of(zone, date(2026, 1, 1), date(2027, 1, 1)))
+    return found or [Change(zone, at("2026-06-20T12:00"), timedelta(0), timedelta(0))]
+
+
 def test_windows_agree_with_the_wall_around_every_clock_change_of_a_year() -> None:
-    changes = distinct(found for zone in zones() for found in changes_of(zone, date(2026, 1, 1), date(2027, 1, 1)))
+    changes = distinct(found for zone in zones() for found in changes_of_2026(zone) if found.size)
 
     assert len(changes) > 40
     for change in changes:
         compare_with_the_wall(change, days=1.0, step=397)
+
+
+def test_in_no_zone_of_the_world_does_anything_start_outside_a_window_over_midnight() -> None:
+    outside = 0
+    for change in (found for zone in zones() for found in changes_of_2026(zone)):
+        begin, end = change.at - timedelta(hours=8), change.at + timedelta(hours=8)
+        wall = wall_clock(change.zone, begin, end)
+        eve = (change.at + change.before - timedelta(hours=8)).weekday()
+        for window in (nights(change.zone), Window(frozenset({eve}), time(23, 30), time(2, 30), change.zone)):
+            is_open_then = open_minutes(window, wall)
+            assert list(occurrences(window, begin, end)) == stretches(is_open_then, begin), (window, change)
+            for number in range(0, len(wall), 131):
+                start = (next_open(window, begin + number * MINUTE) - begin) // MINUTE
+                outside += start < len(wall) and not is_open_then[start]
+                outside += is_open(window, begin + number * MINUTE) and not is_open_then[number]
+                assert True not in is_open_then[number:start], (window, change)
+
+    assert outside == 0
 
 
 @pytest.mark.parametrize(("zone", "year", "month"), ODD_CHANGES)
