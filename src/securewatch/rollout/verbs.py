@@ -105,4 +105,4 @@ def _refuse_over(rollout: Rollout, verb: str) -> None:
 
 
 def _wrong(what: str, why: str) -> Conflict:
-    return Conflict("SW421", what, why=why, fix="securewatch rollout status shows where everybody is")
+    return Conflict("SW421", what, why=why, fix="securewatch rollout status")

@@ -46,7 +46,7 @@ def test_every_command_has_a_section_with_all_its_options_and_an_example() -> No
     sections = re.findall(r"^## securewatch ([^\n]+)\n(.*?)(?=^## |\Z)", make_cli(), re.MULTILINE | re.DOTALL)
 
     for path, command in COMMANDS:
-        title = re.compile(re.escape(" ".join(path)) + r"( \[?[a-z]+\]?)?")
+        title = re.compile(re.escape(" ".join(path)) + r"( \[?[a-z]+\]?)*")
         text = next(text for found, text in sections if title.fullmatch(found))
         missing = [name for option in command.params for name in option.opts if f"`{name}`" not in text]
 

@@ -40,7 +40,7 @@ async def follow_release(
             code = exit_code_of_release(status, slugs, options)
             if code is not None:
                 return _ended(status, slugs, code, is_alone=lock.holder() is None)
-            if lock.try_acquire(f"securewatch rollout of {rollout.version}", since=deps.clock.now()):
+            if lock.try_acquire(f"the rollout of {rollout.version}", since=deps.clock.now()):
                 return await _carry_on(deps, rollout, slugs, options, watcher)
             await pause_real_seconds(RETRY_LOCK_SECONDS)
     finally:
