@@ -15,7 +15,7 @@ StartAt = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the plan to a file too, as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Show a plan that is not feasible all the same.")]
 Detailed = Annotated[bool, typer.Option("--detailed-exitcode", help="Exit code 3 where the plans differ.")]
-A_PLAN = "A file that `plan-release` wrote, or the beginning of a plan's hash."
+A_PLAN = "A file that `plan-release --out FILE` wrote, or the beginning of a plan's hash."
 
 
 def plan_release(

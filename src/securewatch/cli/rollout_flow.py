@@ -52,7 +52,7 @@ async def run_rollout(deps: Deps, session: Session, how: RolloutHow) -> ExitCode
     )
     refuse_unreasoned(wish)
     found = await find_open(deps, how.version)
-    planned = await make_release_plan(deps, how.version, day_zero=how.start_at, force=how.force)
+    planned = await make_release_plan(deps, how.version, day_zero=how.start_at, force=how.force or found is not None)
     plan = found[1] if found is not None else planned.plan
     slugs = tuple(how.pick(deps, plan)) if how.pick else None
     if how.is_dry:

@@ -166,7 +166,7 @@ async def find_plan(deps: Deps, word: str) -> ReleasePlan:
         "SW206",
         f"there is no plan {word!r}",
         why=f"of the plans on record {count}",
-        fix="give the file that `plan-release` wrote, or more of the hash",
+        fix="give the file that `plan-release --out FILE` wrote, or more of the hash",
     )
 
 

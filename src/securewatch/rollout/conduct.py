@@ -150,10 +150,8 @@ def exit_rule(phase: PhasePlan, members: Iterable[Member]) -> str:
 
 
 def _phase_gates(course: _Course, phase: PhasePlan, before: Sequence[PhasePlan]) -> tuple[Gate, ...]:
-    """Shut before the phase's day, and while a phase before it is not well done. `--force` opens both."""
+    """Shut before the phase's day, and while a phase before it is not well done. Who is forced passes both."""
     rollout = course.view.rollout
-    if phase.name in rollout.forced:
-        return ()
     gates = []
     begins = phase.begins(rollout.day_zero)
     if course.now < begins and course.view.plan.calendar == "phases":
@@ -219,17 +217,21 @@ def _batch_gates(
 def _enter(
     course: _Course, phase: PhasePlan, members: Sequence[Member], *, shut: tuple[Gate, ...], pacing: tuple[Gate, ...]
 ) -> None:
-    """Start those of a batch whose gates are open, as many as may go side by side; the others wait."""
+    """Start those of a batch whose gates are open, as many as may go side by side; the others wait.
+
+    Who is forced passes the calendar and the delay, but not the batch before that is under way (I5), nor a halt.
+    """
     ready = []
     common = replace(waiting_at((*shut, *pacing)), is_gate=bool(shut)) if shut or pacing else None
-    rollout_gates = tuple(gate for gate in shut if gate.name in ("pause", "rollout", "start"))
+    binding = tuple(gate for gate in shut if gate.name in ("pause", "rollout", "start"))
+    binding += tuple(gate for gate in pacing if gate.until is None)
     for one in members:
         if one.state is not MemberState.PENDING or one.slug in course.view.starting:
             continue
         if common is not None and not one.forced:
             course.waiting[one.slug] = common
             continue
-        closed = (*rollout_gates, *gates_of_member(course.view, one, course.check, course.now))
+        closed = (*binding, *gates_of_member(course.view, one, course.check, course.now))
         if closed:
             course.waiting[one.slug] = waiting_at(closed)
             course.instants += [gate.until for gate in closed if gate.until is not None]

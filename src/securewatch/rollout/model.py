@@ -1,6 +1,6 @@
 """The values of a release on its way through the fleet, all frozen: the plan, the rollout and its members."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -192,8 +192,7 @@ class Member:
 class Rollout:
     """One version on its way through the fleet: the row that the controller moves.
 
-    `day_zero` is where day 0 of the calendar begins. `forced` are phases that may begin before their day and before
-    the phase before is done.
+    `day_zero` is where day 0 of the calendar begins.
     """
 
     id: str
@@ -207,7 +206,6 @@ class Rollout:
     requested_by: str
     requested_at: datetime
     reason: str = ""
-    forced: tuple[str, ...] = field(default=())
     code: str = ""
     detail: str = ""
     finished_at: datetime | None = None

@@ -78,7 +78,7 @@ async def test_without_a_rollout_there_is_no_calendar(tmp_path: Path) -> None:
         with pytest.raises(NotFound) as caught:
             await export(deps, tmp_path / "releases.ics")
 
-    assert caught.value.code == "SW206"
+    assert caught.value.code == "SW208"
     assert not (tmp_path / "releases.ics").exists()
 
 

@@ -60,10 +60,16 @@ def test_a_phase_waits_while_the_one_before_is_not_well_done(state: MemberState)
     assert "alfa" not in started(found)
 
 
-def test_forced_phases_open_before_their_day() -> None:
+def test_forced_customers_go_before_their_day_but_batch_after_batch() -> None:
     rows = {slug: replace(one, forced=one.phase == "startup") for slug, one in members().items()}
 
-    assert set(started(decided(DAY_ZERO, rows, of=rollout(forced=("startup",))))) >= {"alfa", "bravo"}
+    assert started(decided(DAY_ZERO, rows)) == ["demo", "alfa", "bravo"]
+
+
+def test_forced_customers_pass_no_halt() -> None:
+    rows = {slug: replace(one, forced=True) for slug, one in members().items()}
+
+    assert started(decided(DAY_ZERO, rows, of=rollout(state=RolloutState.HALTED))) == []
 
 
 def test_a_batch_opens_when_the_one_before_is_verified_and_its_delay_has_passed() -> None:

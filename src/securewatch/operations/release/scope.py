@@ -1,7 +1,7 @@
 """Which customers a command about a release means: policies, phases, slugs, full names, batches. Pure."""
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from securewatch.config.fleet import PHASE_OF_POLICY, SHORT_PHASE_NAMES, Fleet
 from securewatch.core.errors import NotFound
@@ -69,8 +69,3 @@ def customers_of_batch(plan: ReleasePlan, phase: str, number: int) -> tuple[str,
 def split_words(text: str) -> tuple[str, ...]:
     """The words of a comma-separated list."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def phases_of(plan: ReleasePlan, slugs: Collection[str]) -> tuple[str, ...]:
-    """The phases in which the customers are, in order."""
-    return tuple(one.name for one in plan.phases if any(member.slug in slugs for member in one.members))

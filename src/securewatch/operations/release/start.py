@@ -1,7 +1,7 @@
 """Begin a rollout, or ask an open one for more of its customers. Commits rows; the controller does the rest."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from securewatch.controller.commit_rollout import Scribe
@@ -10,7 +10,6 @@ from securewatch.core.errors import ConfigError, Conflict, UsageError
 from securewatch.deps import Deps
 from securewatch.operations.begin import save_templates
 from securewatch.operations.owner import find_owner
-from securewatch.operations.release.scope import phases_of
 from securewatch.operations.start import bind, refuse_paused
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout, RolloutState
 from securewatch.rollout.verbs import ask
@@ -24,8 +23,8 @@ Tell = Callable[[str], None]
 class Wish:
     """What is asked for: all customers, or those that `pick` chooses from the plan.
 
-    `start_at` sets where day 0 begins, now where it is None. `force` lets the phases of the chosen customers begin
-    before their day and before the phase before is done, and skips the customers' own soft gates.
+    `start_at` sets where day 0 begins, now where it is None. With `force` the chosen customers pass the calendar, the
+    phase before, the delay between batches and their own soft gates.
     """
 
     version: str
@@ -82,9 +81,6 @@ async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Aske
         for one in ask(members.values(), slugs, forced=wish.force):
             await scribe.save_member(tx, members[one.slug], one)
         if wish.force:
-            forced = tuple(dict.fromkeys((*rollout.forced, *phases_of(plan, slugs))))
-            changed = replace(rollout, forced=forced)
-            rollout = await scribe.save_rollout(tx, rollout, changed) if changed != rollout else rollout
             detail = {"rollout": rollout.id, "reason": wish.reason, "customers": list(slugs)}
             await audit.append(
                 tx,
