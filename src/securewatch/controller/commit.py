@@ -104,9 +104,7 @@ class Committer:
         found = valid_grants(view.customer.gates, view.run, grants, now)
         for grant in found:
             is_ours = grant.used_by == run.id
-            if not is_ours and not await approvals.mark_used(
-                tx, grant.plan_hash, grant.slug, grant.actor, run_id=run.id
-            ):
+            if not is_ours and not await approvals.mark_used(tx, grant, run_id=run.id):
                 raise Conflict("SW402", f"the approval by {grant.actor} was used in the meantime")
         return replace(run, approved_by=tuple(grant.actor for grant in found))
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from securewatch.rollout.gates import Grant
 from securewatch.store.codec import from_text, safe_text, to_text
 from securewatch.store.tables import approval as approvals
 from securewatch.store.tx import Prepared, Row, Tx
@@ -27,6 +28,7 @@ _USABLE = (
         approvals.c.plan_hash == sa.bindparam("p_plan_hash"),
         approvals.c.slug == sa.bindparam("p_slug"),
         approvals.c.actor == sa.bindparam("p_actor"),
+        approvals.c.at == sa.bindparam("p_at"),
         approvals.c.granted == sa.true(),
         approvals.c.used_by.is_(None),
     )
@@ -76,9 +78,15 @@ async def approvals_of_plan(tx: Tx, plan_hash: str) -> Sequence[Approval]:
     return [_approval(row) for row in await tx.rows(_OF_PLAN, {"p_plan_hash": plan_hash})]
 
 
-async def mark_used(tx: Tx, plan_hash: str, slug: str, actor: str, *, run_id: str) -> bool:
-    """Use the actor's newest unused approval for a run; False where there is none any more (I9: once)."""
-    parameters = {"p_plan_hash": plan_hash, "p_slug": slug, "p_actor": safe_text(actor), "used_by": run_id}
+async def mark_used(tx: Tx, grant: Grant, *, run_id: str) -> bool:
+    """Use that very approval for a run; False where it is used or gone (I9: once)."""
+    parameters = {
+        "p_plan_hash": grant.plan_hash,
+        "p_slug": grant.slug,
+        "p_actor": safe_text(grant.actor),
+        "p_at": to_text(grant.at),
+        "used_by": run_id,
+    }
     return bool(await tx.change(_USE, parameters))
 
 

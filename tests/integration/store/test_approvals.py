@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from securewatch.rollout.gates import Grant
 from securewatch.store import approvals
 from securewatch.store.approvals import Approval
 from tests.integration.store.given import NOW, State, later, opened
@@ -17,9 +19,10 @@ async def give(state: State, *given: Approval) -> list[Approval]:
         return [await approvals.add(tx, one) for one in given]
 
 
-async def use(state: State, actor: str, run_id: str) -> bool:
+async def use(state: State, actor: str, run_id: str, *, at: datetime = NOW) -> bool:
+    grant = Grant(PLAN, "acme", actor, at, later(3600), granted=True)
     async with state.database.write("use") as tx:
-        return await approvals.mark_used(tx, PLAN, "acme", actor, run_id=run_id)
+        return await approvals.mark_used(tx, grant, run_id=run_id)
 
 
 async def answers(state: State) -> list[Approval]:
@@ -63,9 +66,9 @@ async def test_a_refusal_and_the_approval_of_somebody_else_are_not_used(tmp_path
         assert [one.used_by for one in await answers(state)] == [None, None]
 
 
-async def test_the_newest_approval_of_an_actor_is_used_first(tmp_path: Path) -> None:
+async def test_the_very_approval_that_counts_is_used_and_not_a_newer_one_that_has_expired(tmp_path: Path) -> None:
     async with opened(tmp_path) as state:
-        await give(state, BY_BOB, replace(BY_BOB, at=later(60)))
+        await give(state, BY_BOB, replace(BY_BOB, at=later(60), expires_at=later(61)))
         await use(state, "bob", "run-1")
 
-        assert [one.used_by for one in await answers(state)] == [None, "run-1"]
+        assert [one.used_by for one in await answers(state)] == ["run-1", None]
