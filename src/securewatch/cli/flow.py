@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from securewatch.cli.data import plan_data, print_json, status_data
-from securewatch.cli.live import LiveRegion, PlainLines
+from securewatch.cli.live import LiveRegion, PlainLines, Silent
 from securewatch.cli.session import Session, ask, say, tell_of_key
 from securewatch.cli.show import plan_lines, summary_lines, waiting_line
 from securewatch.core.clock import Clock
-from securewatch.core.errors import ExitCode, SecurewatchError
+from securewatch.core.errors import ExitCode
 from securewatch.deploy.model import Run, ServiceKind
 from securewatch.deps import Deps
 from securewatch.operations.explain import load_status
@@ -18,7 +17,6 @@ from securewatch.operations.follow import Followed, FollowOptions, exit_code_of,
 from securewatch.operations.plan import DeployRequest, Planned, plan_customer
 from securewatch.operations.rollback import RollbackRequest, start_rollback
 from securewatch.operations.start import find_under_way, start_run
-from securewatch.operations.status import CustomerStatus
 from securewatch.operations.usual import usual_seconds
 
 
@@ -115,20 +113,10 @@ def _say_rest(rest: str) -> None:
     say(f"not asked for yet: {rest}; give the same command again when this run has ended")
 
 
-class _Silent(AbstractContextManager["_Silent"]):
-    """Nobody watches: JSON is printed at the end."""
-
-    def __exit__(self, *_exc: object) -> None:
-        return None
-
-    def __call__(self, _status: CustomerStatus, _trouble: SecurewatchError | None) -> None:
-        return None
-
-
-async def _screen(deps: Deps, session: Session) -> LiveRegion | PlainLines | _Silent:
+async def _screen(deps: Deps, session: Session) -> LiveRegion | PlainLines | Silent:
     clock: Clock = deps.clock
     if session.is_json:
-        return _Silent()
+        return Silent()
     if session.is_live:
         usual: dict[ServiceKind, float] = dict(await usual_seconds(deps))
         return LiveRegion(clock, usual)

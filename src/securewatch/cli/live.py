@@ -1,6 +1,7 @@
 """What is seen while a run is followed: one live region on a terminal, one line a change elsewhere."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,16 @@ STEPS = (
     Stage.SETTLING,
     Stage.VERIFYING,
 )
+
+
+class Silent(AbstractContextManager["Silent"]):
+    """Nobody watches: JSON is printed at the end."""
+
+    def __exit__(self, *_exc: object) -> None:
+        return None
+
+    def __call__(self, *_seen: object) -> None:
+        """Say nothing."""
 
 
 class PlainLines:

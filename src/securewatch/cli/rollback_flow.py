@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from securewatch.cli.data import print_json
+from securewatch.cli.live import Silent
 from securewatch.cli.session import Session, confirm, say
 from securewatch.cli.words import show_status
 from securewatch.core.clock import Clock
@@ -33,7 +34,7 @@ async def run_rollback_phase(
     if not confirm(session, f"Take {len(slugs)} customers of {phase} back?"):
         return ExitCode.DONE
     await halt_rollout(deps, version, phase)
-    watcher = _Silent() if session.is_json else _Lines(deps.clock)
+    watcher = Silent() if session.is_json else _Lines(deps.clock)
     try:
         rows, code = await roll_back_phase(deps, slugs, watcher, reason=reason or f"rollback of the phase {phase}")
     except asyncio.CancelledError:
@@ -81,11 +82,6 @@ def _words(one: BackRow) -> str:
         return f"{show_status('live')}  {one.note}"
     detail = f"{one.run.code} {one.run.detail}".strip()
     return f"{show_status(_word(one))}  {detail if one.run.stage.is_terminal and not one.is_back else one.note}"
-
-
-class _Silent:
-    def __call__(self, rows: Sequence[BackRow]) -> None:
-        return None
 
 
 class _Lines:

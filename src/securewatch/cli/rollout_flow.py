@@ -10,7 +10,8 @@ from typing import Self
 from rich.live import Live
 
 from securewatch.cli.data import print_json
-from securewatch.cli.live import HEARTBEAT_SECONDS
+from securewatch.cli.live import HEARTBEAT_SECONDS, Silent
+from securewatch.cli.release_show import release_plan_data, show_release_plan
 from securewatch.cli.rollout_show import headline, member_words, release_data, release_tree, summary
 from securewatch.cli.session import Session, ask, say, tell_of_key
 from securewatch.cli.tables import make_console
@@ -108,8 +109,6 @@ async def watch_release(deps: Deps, session: Session, version: str | None) -> No
 
 
 def _dry(session: Session, planned: PlannedRelease, open_id: str, slugs: tuple[str, ...] | None) -> ExitCode:
-    from securewatch.cli.release_show import release_plan_data, show_release_plan
-
     if session.is_json:
         print_json(release_plan_data(planned) | {"open_rollout": open_id or None, "asked": slugs})
         return ExitCode.DONE
@@ -123,8 +122,6 @@ def _dry(session: Session, planned: PlannedRelease, open_id: str, slugs: tuple[s
 
 
 def _show_plan(session: Session, planned: PlannedRelease) -> None:
-    from securewatch.cli.release_show import show_release_plan
-
     if not session.is_json:
         show_release_plan(planned)
 
@@ -151,16 +148,6 @@ def _screen(clock: Clock, session: Session) -> "RolloutLines | RolloutRegion | S
     if session.is_json:
         return Silent()
     return RolloutRegion(clock) if session.is_live else RolloutLines(clock)
-
-
-class Silent(AbstractContextManager["Silent"]):
-    """Nobody watches: JSON is printed at the end."""
-
-    def __exit__(self, *_exc: object) -> None:
-        return None
-
-    def __call__(self, _status: ReleaseStatus, _trouble: SecurewatchError | None) -> None:
-        return None
 
 
 class RolloutLines(AbstractContextManager["RolloutLines"]):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from rich.tree import Tree
 
 from securewatch.cli.show import status_text
-from securewatch.cli.tables import make_console, show_table
+from securewatch.cli.tables import show_table
 from securewatch.cli.words import show_duration, show_instant, show_until
 from securewatch.core.errors import ExitCode
 from securewatch.operations.release.status import MemberStatus, ReleaseStatus
@@ -217,11 +217,6 @@ def release_tree(status: ReleaseStatus, now: datetime) -> Tree:
             if phase.state.value == "running" or one.member.state.is_failure:
                 branch.add(row)
     return tree
-
-
-def show_tree(status: ReleaseStatus, now: datetime) -> None:
-    """Print the tree."""
-    make_console().print(release_tree(status, now))
 
 
 def summary(status: ReleaseStatus, members: tuple[MemberStatus, ...], now: datetime, code: ExitCode) -> list[str]:

@@ -165,20 +165,6 @@ def _bring(
 
 
 @app.command("status")
-def status(
-    context: typer.Context,
-    version: AnyVersion = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Redraw it as a tree until Ctrl-C.")] = False,
-) -> None:
-    """Show where a release is. Phases, batches, customers, what comes next and who is waited for.
-
-    securewatch rollout status
-
-    securewatch rollout status --version v1.1.0 --watch
-    """
-    check_status(context, version, watch)
-
-
 def check_status(
     context: typer.Context,
     version: AnyVersion = None,
@@ -187,6 +173,8 @@ def check_status(
     """Show where a release is. Phases, batches, customers, what comes next and who is waited for.
 
     securewatch check-status --version v1.1.0
+
+    securewatch rollout status --watch
     """
     from securewatch.cli.data import print_json
     from securewatch.cli.rollout_flow import watch_release

@@ -55,7 +55,6 @@ _STAMP = "%Y%m%dT%H%M%S"
 _ZONE_HOURS = timedelta(days=2)
 """No two walls differ by more."""
 _TICK = timedelta(microseconds=1)
-_FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class FreezeKind(StrEnum):

@@ -14,12 +14,12 @@ from securewatch.operations.engine import make_controller, sharing_rates
 from securewatch.operations.follow import RETRY_LOCK_SECONDS, pause_real_seconds
 from securewatch.operations.owner import find_owner
 from securewatch.operations.rollback import RollbackRequest, start_rollback
+from securewatch.rollout.conduct import HALTED
 from securewatch.rollout.verbs import halt
 from securewatch.store import releases, rollouts, runs
 
 SIDE_BY_SIDE = 8
 """Customers that are asked back at once; the rate budget, which serves rollbacks first, sets the pace beyond that."""
-HALT_CODE = "SW508"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ async def halt_rollout(deps: Deps, version: str, phase: str) -> None:
     scribe = Scribe(deps.box(create=True), deps.settings.actor, deps.clock.now())
     async with database.write("halt for rollback") as tx:
         for rollout in await rollouts.rollouts_of(tx, version):
-            halted = halt(rollout, scribe.at, code=HALT_CODE, detail=f"{scribe.actor} takes {phase} back")
+            halted = halt(rollout, scribe.at, code=HALTED, detail=f"{scribe.actor} takes {phase} back")
             if halted != rollout:
                 await scribe.save_rollout(tx, rollout, halted)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from securewatch.controller.commit_rollout import Scribe
 from securewatch.controller.load_rollouts import demo_slugs
-from securewatch.core.errors import ConfigError, Conflict, UsageError
+from securewatch.core.errors import Conflict, UsageError
 from securewatch.deps import Deps
 from securewatch.operations.begin import save_templates
 from securewatch.operations.owner import find_owner
@@ -193,9 +193,3 @@ def _tell_open(rollout: Rollout, plan: ReleasePlan, wish: Wish, tell: Tell) -> N
     if plan.hash != rollout.plan_hash:
         text += f"; the files or the tag changed since, and it keeps its plan {rollout.plan_hash[:8]}"
     tell(text)
-
-
-def refuse_unplannable(plan: ReleasePlan) -> None:
-    """Raise ConfigError (SW102) for a plan without customers."""
-    if not any(not one.left_out for phase in plan.phases for one in phase.members):
-        raise ConfigError("SW102", "the plan has no customers", why="each is left out", fix="securewatch plan-release")
