@@ -13,7 +13,7 @@ from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
 from securewatch.operations.begin import MemberStarter
-from securewatch.rollout.notices import expected_starts
+from securewatch.rollout.schedule import expected_starts
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0
@@ -68,7 +68,7 @@ async def make_announcer(deps: Deps) -> Announcer:
         await deps.database(),
         deps.box(create=True),
         actor=deps.settings.actor,
-        expect=lambda plan, day_zero, now: expected_starts(plan, day_zero, now=now),
+        expect=lambda plan, members, day_zero, now: expected_starts(plan, members, day_zero, now=now),
     )
 
 

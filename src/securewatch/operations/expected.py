@@ -7,10 +7,10 @@ from datetime import datetime
 from securewatch.core.errors import NotFound, UsageError
 from securewatch.deps import Deps
 from securewatch.operations.release.status import find_rollout
+from securewatch.operations.release_plan import make_release_plan
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
-from securewatch.rollout.notices import expected_starts
-from securewatch.rollout.plan import ReleaseTarget, plan_release
-from securewatch.store import release_plans, releases, rollouts
+from securewatch.rollout.schedule import expected_starts
+from securewatch.store import release_plans, rollouts
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ async def expect(deps: Deps, version: str | None) -> Expected:
     found = await _open_rollout(deps, version)
     if found is not None:
         rollout, plan, members = found
-        return Expected(plan, members, expected_starts(plan, rollout.day_zero, now=deps.clock.now()))
+        return Expected(plan, members, expected_starts(plan, members, rollout.day_zero, now=deps.clock.now()))
     if version is None:
         raise UsageError("SW201", "which version?", why="no rollout is open", fix="name it: --version v1.1.0")
-    plan, now = await _plan_by_files(deps, version), deps.clock.now()
+    plan, now = (await make_release_plan(deps, version, force=True, only_minor=False)).plan, deps.clock.now()
     members = [
         Member("", one.slug, phase.name, one.batch, MemberState.PENDING, now)
         for phase in plan.phases
         for one in phase.members
     ]
-    return Expected(plan, members, expected_starts(plan, now, now=now))
+    return Expected(plan, members, expected_starts(plan, members, now, now=now))
 
 
 async def _open_rollout(deps: Deps, version: str | None) -> tuple[Rollout, ReleasePlan, Sequence[Member]] | None:
@@ -58,14 +58,3 @@ async def _open_rollout(deps: Deps, version: str | None) -> tuple[Rollout, Relea
         if rollout.state.is_over or plan is None:
             return None
         return rollout, plan, tuple((await rollouts.members_of(tx, rollout.id)).values())
-
-
-async def _plan_by_files(deps: Deps, version: str) -> ReleasePlan:
-    tag = await deps.repository.resolve(version)
-    known = tuple(one.version for one in await deps.repository.list_tags() if one.version is not None)
-    current: dict[str, str] = {}
-    database = await deps.existing_database()
-    if database is not None:
-        async with database.read() as tx:
-            current = {one.slug: one.version for one in await releases.current_releases(tx)}
-    return plan_release(deps.fleet, ReleaseTarget(tag.name, tag.commit, known), current)

@@ -8,9 +8,7 @@ from enum import StrEnum
 from securewatch.deploy.back import CUSTOMER_REQUEST
 from securewatch.deploy.model import Run, RunKind, Stage
 from securewatch.health.verdict import Trigger
-from securewatch.rollout.gates import window_of
-from securewatch.rollout.model import Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
-from securewatch.rollout.windows import next_open
+from securewatch.rollout.model import Member, MemberPlan, MemberState, ReleasePlan
 
 
 class NoticeKind(StrEnum):
@@ -81,16 +79,6 @@ def advance_notices(
         elif member.state is MemberState.RUNNING and member.started_at is not None and 0 in part.notice_days:
             found += _advance(plan.version, member, 0, member.started_at)
     return tuple(sorted(found, key=lambda one: (one.due_at, one.slug)))
-
-
-def expected_starts(plan: ReleasePlan, day_zero: datetime, *, now: datetime) -> Mapping[str, datetime | None]:
-    """The earliest start of each customer by the calendar and its window; batches and delays are left out."""
-    return {one.slug: _earliest(phase, one, day_zero, now) for phase in plan.phases for one in phase.members}
-
-
-def _earliest(phase: PhasePlan, member: MemberPlan, day_zero: datetime, now: datetime) -> datetime:
-    begins = max(phase.begins(day_zero), day_zero + timedelta(seconds=member.earliest_seconds), now)
-    return next_open(window_of(member.gates.window), begins) if member.gates.window is not None else begins
 
 
 def _ahead(version: str, member: Member, part: MemberPlan, start: datetime | None, now: datetime) -> Iterator[Notice]:

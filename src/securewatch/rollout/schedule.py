@@ -3,14 +3,14 @@
 An estimate: what rules is the plan, its gates, and how the deploys go. Same input, same schedule.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from securewatch.rollout.calls import Calls, count_calls, starts_per_minute
 from securewatch.rollout.conflicts import Conflict, crowded, customer_conflicts
-from securewatch.rollout.model import MemberPlan, PhasePlan, ReleasePlan
+from securewatch.rollout.model import Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
 from securewatch.rollout.slots import Frame, Lanes, Range, facts_of, first_from, ranges_under
 from securewatch.rollout.usual import BUILD_SECONDS, usual_duration
 
@@ -111,6 +111,15 @@ def make_schedule(plan: ReleasePlan, day_zero: datetime, *, now: datetime, known
         calls=count_calls(plan, known.build_seconds),
         conflicts=tuple(one for part in parts for one in part.conflicts),
     )
+
+
+def expected_starts(
+    plan: ReleasePlan, members: Iterable[Member], day_zero: datetime, *, now: datetime
+) -> Mapping[str, datetime | None]:
+    """When each customer of a rollout that still waits is expected to start, as things stand now."""
+    begun = [one.slug for one in members if one.state is not MemberState.PENDING]
+    schedule = make_schedule(plan, day_zero, now=now, known=Known(there=begun))
+    return {one.slug: one.start for one in schedule.slots}
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Who is told what, and when: ahead of a deploy, when it is verified, when it was taken back."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from securewatch.deploy.model import DeployRules, Endpoints, GateRules, RunKind, Stage, WindowSpec
+from securewatch.deploy.model import DeployRules, Endpoints, GateRules, RunKind, Stage
 from securewatch.rollout.model import Budget, Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
 from securewatch.rollout.notices import (
     Notice,
@@ -13,7 +13,6 @@ from securewatch.rollout.notices import (
     RecipientKind,
     advance_notices,
     confirmation,
-    expected_starts,
     rollback,
 )
 from tests.factories import BACKEND, FRONTEND, NOW, VERSION, at, make_good, make_progress, make_run
@@ -136,20 +135,3 @@ def test_a_rollback_that_is_a_run_of_its_own_names_the_version_that_it_took_back
 @pytest.mark.parametrize("stage", [Stage.ROLLED_BACK, Stage.HELD, Stage.FAILED])
 def test_what_never_went_live_is_not_told_as_taken_back(stage: Stage) -> None:
     assert rollback(make_run(stage=stage, finished_at=at(9)), VERSION) == ()
-
-
-def test_a_customer_is_expected_on_its_day_in_its_window_and_never_before_now() -> None:
-    window = WindowSpec("sunday", "02:00", "06:00", "America/New_York")
-    members = (of("free"), of("bound", gates=GateRules(window=window)), of("late", earliest_seconds=30 * 86400.0))
-    begins = NOW + timedelta(days=22)
-
-    found = expected_starts(plan(*members), NOW, now=NOW)
-
-    assert found == {
-        "free": begins,
-        "bound": datetime(2026, 12, 20, 7, tzinfo=UTC),
-        "late": NOW + timedelta(days=30),
-    }
-    assert expected_starts(plan(of("free")), NOW, now=begins + timedelta(days=9)) == {
-        "free": begins + timedelta(days=9)
-    }

@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 from securewatch.deploy.model import DeployRules, FreezeSpec, GateRules
-from securewatch.rollout.model import MemberPlan, PhasePlan, ReleasePlan
-from securewatch.rollout.schedule import Known, Schedule, Slot, make_schedule, notices_of
+from securewatch.rollout.model import MemberPlan, MemberState, PhasePlan, ReleasePlan
+from securewatch.rollout.schedule import Known, Schedule, Slot, expected_starts, make_schedule, notices_of
 from securewatch.rollout.usual import usual_duration
-from tests.unit.rollout.release import DAY_ZERO, HOUR, PLAN, SUNDAY_NIGHT, approved, day, part, phase
+from tests.unit.rollout.release import DAY_ZERO, HOUR, PLAN, SUNDAY_NIGHT, approved, day, members, part, phase
 
 USUAL = timedelta(seconds=usual_duration(DeployRules()))
 
@@ -196,3 +196,24 @@ def test_the_same_plan_has_the_same_schedule() -> None:
     plan: ReleasePlan = PLAN
 
     assert make_schedule(plan, DAY_ZERO, now=DAY_ZERO) == make_schedule(plan, DAY_ZERO, now=DAY_ZERO)
+
+
+# --- a rollout under way ----------------------------------------------------------------------------------------------
+
+
+def test_customers_that_wait_are_expected_by_their_batches_as_things_stand_now() -> None:
+    rows = members(demo=MemberState.DONE, alfa=MemberState.VERIFIED, bravo=MemberState.VERIFIED)
+
+    found = expected_starts(PLAN, rows.values(), DAY_ZERO, now=day(2))
+
+    assert found.keys().isdisjoint({"demo", "alfa", "bravo"})
+    assert (found["coco"], found["s0"]) == (day(2), day(8))
+    assert found["s2"] == day(8) + USUAL
+
+
+def test_who_has_had_its_turn_takes_no_lane_from_those_who_wait() -> None:
+    rows = members(medhealth=MemberState.DONE)
+    night = day(27) - 7 * HOUR
+
+    assert expected_starts(PLAN, members().values(), DAY_ZERO, now=DAY_ZERO)["zulu"] == night + USUAL
+    assert expected_starts(PLAN, rows.values(), DAY_ZERO, now=DAY_ZERO)["zulu"] == night
