@@ -2,12 +2,13 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.acceptance.given import Place, end, wait_until
+from tests.acceptance.given import Place, Platform, end, platform, wait_until
 
 pytestmark = pytest.mark.xdist_group("acceptance_releases")
 
@@ -21,6 +22,15 @@ BACKENDS = {
     "financefirst": "srv-financefirst-backend-yza567",
 }
 MANAGER, DEPLOYER = "minor-release-manager.sh", "render-deploy.sh"
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform on which time runs faster still: a release takes weeks."""
+    with platform(
+        tmp_path_factory.mktemp("platform"), "--fast", "1200", "--apps", "inprocess", "--no-database"
+    ) as found:
+        yield found
 
 
 @pytest.fixture

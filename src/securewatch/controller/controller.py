@@ -116,11 +116,13 @@ class Controller:
         self.troubles: dict[str, SecurewatchError] = {}
 
     async def run(self, is_done: Callable[[], Awaitable[bool]]) -> None:
-        """Tick until `is_done`; then let sent requests finish."""
+        """Tick until `is_done`; then do the chores once more, for the last change, and let sent requests finish."""
         try:
             while not await is_done():
                 if not await self.tick():
                     await self._wait()
+            self._seen_changes = await self._parts.database.changes()
+            self._dispatch_chores(self._parts.clock.now())
         finally:
             await self.drain()
 
