@@ -162,7 +162,7 @@ class Deps:
         with suppress(SecurewatchError):
             database = await self.existing_database()
             if database is not None:
-                async with database.write("rates") as tx:
+                async with database.write("rates", about=()) as tx:
                     await rates.save_spent(tx, self.budget.snapshot())
                     self.budget.restore(await rates.load_spent(tx))
 

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"
 SCRIPTS = PROJECT / "scripts"
 RUN_SECONDS = 120.0
-RATE = "600"
+RATE = "240"
 """Product seconds a second: idle time is skipped anyway, and a busy machine must not make deploys time out."""
 STEP_SECONDS = 0.05
 _NO_TRACE = r"INSERT INTO \W?(rate_window\W|meta\W.*change_counter)"

@@ -38,7 +38,7 @@ class Announcer:
             due = [one for one in found if one.due_at <= now and (one.event, one.recipient) not in self._told]
             new = [one for one in due if not await outbox.has(tx, one)]
         if new:
-            async with self._database.write("announce") as tx:
+            async with self._database.write("announce", about=()) as tx:
                 await put_notices(tx, self._box, new, actor=self._actor, at=now)
         self._told.update((one.event, one.recipient) for one in due)
         return min((one.due_at for one in found if one.due_at > now), default=None)

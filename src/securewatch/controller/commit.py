@@ -16,6 +16,7 @@ from securewatch.rollout.notices import confirmation, rollback
 from securewatch.store import approvals, audit, effects, inbox, observations, releases, rollouts, runs
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
+from securewatch.store.news import FLEET
 
 WAY_BACK = frozenset({Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING, Stage.UNWINDING})
 """Stages in which a run undoes what it did; any controller of the installation may carry them on."""
@@ -41,8 +42,10 @@ class Committer:
         """
         if not requests and not changes(view, decision):
             return False
-        async with self.database.write("decide") as tx:
+        async with self.database.write("decide", about=(view.run.id,)) as tx:
             is_new = await self._commit(tx, view, decision, grants, now)
+            if requests or decision.run.stage.is_terminal:
+                tx.concerns(FLEET)
             for request in requests:
                 await inbox.mark_handled(tx, request.id, at=now)
         return is_new
@@ -82,6 +85,7 @@ class Committer:
         if newest is not None:
             detail = f"taken back by {run.id}"
             back = replace(newest, state=MemberState.ROLLED_BACK, since=now, detail=detail, accepted=True)
+            tx.concerns(FLEET)
             await Scribe(self.box, self.actor, now).save_member(tx, newest, back)
 
     async def _end_watches(self, tx: Tx, run: Run, now: datetime) -> None:
@@ -89,11 +93,13 @@ class Committer:
         if run.kind is RunKind.ENV:
             return
         for ended in await runs.end_watches(tx, run, at=now):
+            tx.concerns(FLEET, ended.id)
             await self._append(tx, ended, f"run.{ended.stage}", {"changes": {"detail": ended.detail}}, now)
 
     async def _reopen_watches(self, tx: Tx, run: Run, now: datetime) -> None:
         """A run that ends, or waits again, without anything live leaves the watch of what is live as it was (S18)."""
         for again in await runs.reopen_watches(tx, run):
+            tx.concerns(FLEET, again.id)
             await self._append(tx, again, f"run.{again.stage}", {"changes": {"detail": f"{run.id} is undone"}}, now)
 
     async def _use_approvals(self, tx: Tx, view: View, run: Run, grants: Sequence[Grant], now: datetime) -> Run:
@@ -101,6 +107,7 @@ class Committer:
         is_first = view.run.stage is Stage.QUEUED and run.stage is Stage.PREFLIGHT
         if not is_first or not view.customer.gates.needs_approval or run.force:
             return run
+        tx.concerns(FLEET)
         found = valid_grants(view.customer.gates, view.run, grants, now)
         for grant in found:
             is_ours = grant.used_by == run.id
@@ -165,6 +172,7 @@ def _is_wanted(view: View, key: str) -> bool:
 async def _track(tx: Tx, view: View, run: Run, now: datetime) -> None:
     """Release tracking: which customer has which version since when, written with the transition itself."""
     for release in _releases(view, run, now):
+        tx.concerns(FLEET)
         await releases.record_release(tx, release)
 
 

@@ -10,6 +10,7 @@ from securewatch.rollout.view import RolloutDecision, RolloutView
 from securewatch.store import audit, rollouts
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
+from securewatch.store.news import FLEET
 
 _NOT_NEWS = ("epoch", "since", "joined")
 
@@ -28,7 +29,7 @@ class RolloutCommitter:
         if not changed and decision.rollout == view.rollout:
             return False
         scribe = Scribe(self.box, self.actor, now)
-        async with self.database.write("rollout") as tx:
+        async with self.database.write("rollout", about=(FLEET,)) as tx:
             for one in changed:
                 await scribe.save_member(tx, view.members[one.slug], one)
             if decision.rollout != view.rollout:

@@ -21,7 +21,8 @@ from securewatch.rollout.decide import FleetDecision, FleetView, decide
 from securewatch.rollout.view import RolloutDecision, RolloutView, Start
 from securewatch.store import inbox
 from securewatch.store.box import SecretBox
-from securewatch.store.database import Database
+from securewatch.store.database import Database, changes_seen
+from securewatch.store.news import FLEET, OUTBOX
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +107,9 @@ class Controller:
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._seen_changes = -1
-        self._chores_saw = -1
+        self._news_for: set[str] = set()
         self._memory = Memory()
+        self._decision: FleetDecision | None = None
         self._asked: frozenset[str] = frozenset()
         self._ticked_at = parts.clock.now()
         self._is_in_doubt = False
@@ -121,8 +123,7 @@ class Controller:
             while not await is_done():
                 if not await self.tick():
                     await self._wait()
-            self._seen_changes = await self._parts.database.changes()
-            self._dispatch_chores(self._parts.clock.now())
+            self._dispatch_chores(self._parts.clock.now(), is_news=True)
         finally:
             await self.drain()
 
@@ -136,21 +137,23 @@ class Controller:
     async def tick(self) -> bool:
         """Load, decide, commit, dispatch. Returns whether anything changed, so that another tick is due at once."""
         self._wake.clear()
-        self._seen_changes = await self._parts.database.changes()
         self._ticked_at = now = self._parts.clock.now()
         self._memory.starting = self._starting()
         async with self._parts.database.read() as tx:
-            fleet, requests, unreadable = await load_fleet(tx, self._memory)
+            changes = await changes_seen(tx)
+            news = self._parts.database.news.since(self._seen_changes, changes)
+            fleet, requests, unreadable = await load_fleet(tx, self._memory, news)
+        self._seen_changes = changes
         self.troubles.update(unreadable)
         self._asked = frozenset(str(one.payload["run_id"]) for one in requests)
         self._is_in_doubt = any(one.state.was_sent for view in fleet.views for one in view.effects.values())
-        decision = decide(fleet, now)
+        self._decision = decision = decide(fleet, now, self._decision)
         self.decisions, self.rollouts = dict(decision.decisions), dict(decision.rollouts)
         changed = await self._commit(fleet, decision, requests, now)
         changed = await self._commit_rollouts(fleet, decision, now) or changed
         self._dispatch(fleet.views, decision, now)
         self._dispatch_starts(fleet.rollouts, decision, now)
-        self._dispatch_chores(now)
+        self._dispatch_chores(now, is_news=news is None or not news.isdisjoint((FLEET, OUTBOX)))
         return changed
 
     def _is_mine(self, run: Run) -> bool:
@@ -188,6 +191,7 @@ class Controller:
                 self._not_before.pop(name, None)
             except (Conflict, NeedsHuman) as error:
                 log.info("a run moved on meanwhile", extra={"action": "decide_conflict", "run": view.run.id})
+                self._memory.forget()
                 self.troubles[view.run.id] = error
                 self._not_before[name] = now + timedelta(seconds=CONFLICT_SECONDS)
         return is_new
@@ -202,6 +206,7 @@ class Controller:
                 log.info(
                     "a rollout moved on meanwhile", extra={"action": "decide_conflict", "rollout": view.rollout.id}
                 )
+                self._memory.forget()
                 is_new = True
         return is_new
 
@@ -227,13 +232,14 @@ class Controller:
                 name = f"{view.rollout.id}/{START}/{start.slug}"
                 self._start(name, now, partial(self._parts.starter.begin, view, start))
 
-    def _dispatch_chores(self, now: datetime) -> None:
-        """Each when it is due, and after every change in the database, since a change may be what it is about."""
-        is_news, self._chores_saw = self._seen_changes != self._chores_saw, self._seen_changes
-        for number, chore in enumerate(self._parts.chores):
-            name = f"{CHORE}/{number}"
+    def _dispatch_chores(self, now: datetime, *, is_news: bool) -> None:
+        """Each when it is due, and after every change that may be what it is about; one under way comes again then."""
+        names = {f"{CHORE}/{number}": chore for number, chore in enumerate(self._parts.chores)}
+        self._news_for.update(names if is_news else ())
+        for name, chore in names.items():
             due_at = self._not_before.get(name)
-            if is_news or (due_at is not None and due_at <= now):
+            if name not in self._tasks and (name in self._news_for or (due_at is not None and due_at <= now)):
+                self._news_for.discard(name)
                 self._not_before.pop(name, None)
                 self._start(name, now, partial(chore, now))
 

@@ -73,11 +73,13 @@ class Ledger:
 
         Raises SignInNeeded where Render refuses the key, and what a read before the send met: then nothing changed.
         """
-        async with self._database.write("claim") as tx:
+        async with self._database.write("claim", about=()) as tx:
             known = await effects.load_effect(tx, effect_id)
             if known is not None and known.state is EffectState.INTENT and await meta.is_paused(tx):
                 return self._later(LOOK_AGAIN_SECONDS)
             effect = await effects.claim_effect(tx, effect_id)
+            if effect is not None:
+                tx.concerns(effect.run_id)
         if effect is None:
             return None
         sending = _Sending(self, effect)
@@ -101,7 +103,7 @@ class Ledger:
     async def commit_sent(self, effect: Effect, before: Mapping[str, Any]) -> Guard:
         """Commit the row as sent, with what existed before; gives the guard that keeps the send deadline (S1, S5)."""
         started, now = self._clock.monotonic(), self._clock.now()
-        async with self._database.write("sent") as tx:
+        async with self._database.write("sent", about=(effect.run_id,)) as tx:
             if await meta.is_paused(tx):
                 raise Superseded(PAUSED, "everything is paused")
             sent = await effects.mark_sent(tx, effect, before=before, at=now, generation=effect.generation)
@@ -121,7 +123,7 @@ class Ledger:
             return await self._nothing_found(effect)
         state = _STATES[outcome.kind]
         now = self._clock.now()
-        async with self._database.write("record") as tx:
+        async with self._database.write("record", about=(effect.run_id,)) as tx:
             done = await effects.finish_effect(
                 tx,
                 effect,
@@ -141,7 +143,7 @@ class Ledger:
         """Believe "none" only after the grace; then arm again, or call it superseded where Render had accepted it."""
         now = self._clock.now()
         if effect.kind in NEEDS_GRACE and not self._grace_is_over(effect, now):
-            async with self._database.write("look") as tx:
+            async with self._database.write("look", about=(effect.run_id,)) as tx:
                 await effects.touch_look(tx, effect, now)
             return self._later(LOOK_AGAIN_SECONDS)
         if effect.state is EffectState.ACCEPTED:
@@ -184,7 +186,7 @@ class Ledger:
         await self._drop(effect, error.what, code=error.code)
 
     async def _drop(self, effect: Effect, reason: str, *, code: str) -> None:
-        async with self._database.write("drop") as tx:
+        async with self._database.write("drop", about=(effect.run_id,)) as tx:
             dropped = await effects.finish_effect(
                 tx,
                 effect,
@@ -201,7 +203,7 @@ class Ledger:
     async def _unknown(self, effect: Effect, error: SecurewatchError) -> datetime | None:
         now = self._clock.now()
         log.warning("the outcome of an effect is unknown", extra={"action": "effect_in_doubt", "key": effect.key})
-        async with self._database.write("doubt") as tx:
+        async with self._database.write("doubt", about=(effect.run_id,)) as tx:
             if await effects.mark_doubt(tx, effect, reason=error.what, at=now):
                 await self._audit(tx, effect, "effect.in_doubt", {"reason": error.what})
         return now if effect.kind in NEEDS_GRACE and not effect.state.was_sent else self._later(LOOK_AGAIN_SECONDS)

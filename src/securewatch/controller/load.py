@@ -1,9 +1,10 @@
 """Reads the rows that a decision looks at. Shared by the controller and `why`: no second opinion."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from securewatch.controller.load_rollouts import MemberCache, load_rollouts
+from securewatch.controller.load_rollouts import MemberCache, load_rollouts, with_runs, with_starting
 from securewatch.core.errors import NeedsHuman, Refused, SecurewatchError
 from securewatch.deploy.model import SAMPLES_LOADED_MAX, Run
 from securewatch.deploy.view import View
@@ -11,9 +12,10 @@ from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
 from securewatch.store import approvals, effects, freezes, inbox, meta, observations, plans, runs
 from securewatch.store.database import Tx
+from securewatch.store.news import FLEET
 from securewatch.store.observations import Taken
 
-Troubles = Mapping[str, SecurewatchError]
+Troubles = dict[str, SecurewatchError]
 ROLLBACK = "rollback"
 """The verb of a request to take a customer back."""
 
@@ -41,38 +43,96 @@ class SampleCache:
             del self._taken[run_id]
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a controller read last: the fleet, what people asked for, and the runs that are to be seen, in order."""
+
+    fleet: FleetView
+    requests: Sequence[inbox.Request]
+    run_ids: Sequence[str]
+    troubles: Troubles
+
+
 class Memory:
-    """What a controller keeps of earlier ticks: samples and members that were read, and the starts under way."""
+    """What a controller keeps of earlier ticks: what it read, and the starts under way."""
 
     def __init__(self) -> None:
         self.samples = SampleCache()
         self.members = MemberCache()
         self.starting: Mapping[str, Collection[str]] = {}
+        self.views: dict[str, View] = {}
+        self.grants: dict[str, Sequence[Grant]] = {}
+        self.known: _Known | None = None
+
+    def forget(self) -> None:
+        """Read everything again at the next tick."""
+        self.known = None
 
 
-async def load_fleet(tx: Tx, memory: Memory) -> tuple[FleetView, Sequence[inbox.Request], Troubles]:
+async def load_fleet(
+    tx: Tx, memory: Memory, news: Collection[str] | None = None
+) -> tuple[FleetView, Sequence[inbox.Request], Troubles]:
     """Everything that a decision about all open runs and rollouts may look at, and what people asked for.
 
-    A run or rollout that this version cannot read is left out, with the reason: it is held, and the others go on.
+    `news` are the subjects of what was committed since the last time (see `store.news`), None for anything: the rest is
+    as it was, the very same values. A run or rollout that this version cannot read is left out, with the reason: it is
+    held, and the others go on.
     """
+    known = memory.known if news is not None else None
+    subjects = frozenset(news or ())
+    if known is None or FLEET in subjects:
+        known = await _load_known(tx, memory, known, subjects)
+    elif not subjects.isdisjoint(known.run_ids):
+        known = await _load_runs(tx, memory, known, subjects)
+    rollouts = tuple(with_starting(one, memory.starting.get(one.rollout.id, ())) for one in known.fleet.rollouts)
+    if any(new is not old for new, old in zip(rollouts, known.fleet.rollouts, strict=True)):
+        known = replace(known, fleet=replace(known.fleet, rollouts=rollouts))
+    memory.known = known
+    return known.fleet, known.requests, known.troubles
+
+
+async def _load_known(tx: Tx, memory: Memory, known: _Known | None, subjects: Collection[str]) -> _Known:
+    """What concerns many is read again; of the runs all, or where something is `known`, those that it is about."""
     requests = await load_requests(tx)
+    if known is None or requests != known.requests:
+        memory.views.clear()
+        memory.grants.clear()
+    is_paused, standing = await meta.is_paused(tx), await freezes.open_freezes(tx)
     asked = {str(one.payload["run_id"]): one.payload for one in requests}
-    views: list[View] = []
-    grants: list[Grant] = []
-    troubles: dict[str, SecurewatchError] = {}
-    for run_id in await _run_ids(tx, asked):
+    run_ids = await _run_ids(tx, asked)
+    fleet = FleetView((), (), is_paused, freezes=standing)
+    if known is not None and known.fleet.freezes == standing:
+        fleet = replace(fleet, grants=known.fleet.grants, freezes=known.fleet.freezes)
+    base = await _load_runs(tx, memory, _Known(fleet, requests, run_ids, {}), subjects)
+    open_runs = [view.run for view in base.fleet.views]
+    found, unreadable = await load_rollouts(tx, open_runs, memory.members, memory.starting)
+    return replace(base, fleet=replace(base.fleet, rollouts=found), troubles=base.troubles | unreadable)
+
+
+async def _load_runs(tx: Tx, memory: Memory, known: _Known, subjects: Collection[str]) -> _Known:
+    """Read those of the runs again that the subjects name, or that were not read before."""
+    asked = {str(one.payload["run_id"]): one.payload for one in known.requests}
+    troubles = dict(known.troubles)
+    for run_id in known.run_ids:
+        if run_id in memory.views and run_id not in subjects:
+            continue
+        memory.views.pop(run_id, None)
+        troubles.pop(run_id, None)
         try:
             run = await runs.load_run(tx, run_id)
             if run is not None:
-                views.append(await _load_view(tx, run, asked, memory.samples))
-                grants += await load_grants(tx, run)
+                memory.views[run_id] = await _load_view(tx, run, asked, memory.samples)
+                memory.grants[run_id] = await load_grants(tx, run)
         except (NeedsHuman, Refused) as error:
             troubles[run_id] = error
-    memory.samples.forget_others([view.run.id for view in views])
-    open_runs = [view.run for view in views]
-    found, unreadable = await load_rollouts(tx, open_runs, memory.members, memory.starting)
-    fleet = FleetView(tuple(views), grants, await meta.is_paused(tx), found, freezes=await freezes.open_freezes(tx))
-    return fleet, requests, troubles | unreadable
+    memory.views = {run_id: memory.views[run_id] for run_id in known.run_ids if run_id in memory.views}
+    memory.grants = {run_id: memory.grants[run_id] for run_id in memory.views}
+    memory.samples.forget_others(memory.views)
+    views = tuple(memory.views.values())
+    grants = [grant for found in memory.grants.values() for grant in found]
+    same = known.fleet.grants if grants == known.fleet.grants else grants
+    rollouts = tuple(with_runs(one, [view.run for view in views]) for one in known.fleet.rollouts)
+    return replace(known, fleet=replace(known.fleet, views=views, grants=same, rollouts=rollouts), troubles=troubles)
 
 
 async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inbox.Request]) -> FleetView:

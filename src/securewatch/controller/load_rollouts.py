@@ -1,6 +1,7 @@
 """Reads the rows of rollouts that a decision looks at. Shared by the controller and by who shows a rollout."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from securewatch.core.errors import NeedsHuman, Refused, SecurewatchError
 from securewatch.deploy.model import Run, Stage
@@ -66,6 +67,20 @@ async def load_rollout_view(
         demo_verified_at=await releases.first_verified(tx, plan.version, demo_slugs(plan)),
         is_paused=await meta.is_paused(tx),
     )
+
+
+def with_runs(view: RolloutView, open_runs: Sequence[Run]) -> RolloutView:
+    """The view with its members' open runs as they are now; the very same one where nothing is different."""
+    found = {**view.runs, **{run.id: run for run in open_runs}}
+    busy = _busy(view.members, open_runs)
+    if busy == view.busy and all(view.runs.get(run.id) is run for run in open_runs):
+        return view
+    return replace(view, runs=found, busy=busy)
+
+
+def with_starting(view: RolloutView, starting: Collection[str]) -> RolloutView:
+    """The view with the members whose start is under way; the very same one where they were before."""
+    return view if set(view.starting) == set(starting) else replace(view, starting=starting)
 
 
 def having(plan: ReleasePlan, current: Sequence[Release]) -> frozenset[str]:

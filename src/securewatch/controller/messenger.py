@@ -21,6 +21,7 @@ from securewatch.store import audit, meta, outbox
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
 from securewatch.store.locks import ControllerLock
+from securewatch.store.news import OUTBOX
 from securewatch.store.outbox import Entry, NoticeState
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class Messenger:
 
     async def _claim(self, fleet: Fleet, now: datetime) -> Sequence[_Parcel] | None:
         """Commit the next few as *sending*; None where nothing is due any more, or everything is paused."""
-        async with self._parts.database.write("claim notices") as tx:
+        async with self._parts.database.write("claim notices", about=()) as tx:
             found = await outbox.due(tx, now, SIDE_BY_SIDE_MAX)
             if not found or await meta.is_paused(tx):
                 return None
@@ -130,7 +131,7 @@ class Messenger:
 
     async def _record(self, parcels: Sequence[_Parcel], results: Sequence[Sequence[Sending]]) -> None:
         now = self._clock.now()
-        async with self._parts.database.write("record notices") as tx:
+        async with self._parts.database.write("record notices", about=()) as tx:
             for parcel, found in zip(parcels, results, strict=True):
                 await self._audit(tx, await _recorded(tx, parcel, found, now), now)
 
@@ -163,6 +164,8 @@ async def _recorded(tx: Tx, parcel: _Parcel, found: Sequence[Sending], now: date
 async def put_notices(tx: Tx, box: SecretBox, found: Iterable[Notice], *, actor: str, at: datetime) -> Sequence[Notice]:
     """Put into the outbox, and audit, what is new of these notices; gives those."""
     new = [one for one in found if await outbox.put(tx, one)]
+    if new:
+        tx.concerns(OUTBOX)
     for event in dict.fromkeys(one.event for one in new):
         of_event = [one for one in new if one.event == event]
         recipients = [one.recipient.value for one in of_event]

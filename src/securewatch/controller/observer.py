@@ -1,5 +1,6 @@
 """Carries out looks and records what they saw. Reads outside, writes only our own observations."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from securewatch.deploy.view import TROUBLE, Effect, EffectKind, Look, LookKind,
 from securewatch.store import observations, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
+from securewatch.store.observations import TakenSample
 
 
 class Observer:
@@ -23,6 +25,7 @@ class Observer:
         self._box = box
         self._sight = sight
         self._clock = clock
+        self._samples = _SampleBook(database)
 
     async def look(self, view: View, look: Look) -> datetime | None:
         """Make one look and record it. Raises the gateways' errors; the caller tries again later.
@@ -42,7 +45,7 @@ class Observer:
         return None
 
     async def _save(self, view: View, seen: Observation) -> None:
-        async with self._database.write("observe") as tx:
+        async with self._database.write("observe", about=(view.run.id,)) as tx:
             if TROUBLE + seen.key in view.observations:
                 await observations.clear_observations(tx, view.run.id, TROUBLE + seen.key)
             await observations.save_observation(tx, view.run.id, seen)
@@ -51,8 +54,7 @@ class Observer:
         if look.service_kind is None:
             raise InternalError("SW901", "a sample needs a service")
         sample = await looks.look_sample(self._sight, view.customer, look.service_kind)
-        async with self._database.write("observe") as tx:
-            await observations.add_sample(tx, view.run.id, look.service_kind, str(view.run.stage), sample)
+        await self._samples.add(TakenSample(view.run.id, look.service_kind, str(view.run.stage), sample))
 
     async def _see(self, view: View, look: Look) -> Mapping[str, Any]:
         match look.kind:
@@ -86,6 +88,31 @@ class Observer:
             )
             ours = await sealed.open_values(tx, self._box, purpose="write", run_id=view.run.id, service_id=service_id)
         return await looks.look_way_back(self._sight, look, backup=backup, ours=ours or {})
+
+
+class _SampleBook:
+    """Writes samples down. Those that come in while another write is under way share the next transaction: a batch of
+    customers is looked at every few seconds, and a commit waits for the disk.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turn = asyncio.Lock()
+        self._waiting: list[TakenSample] = []
+
+    async def add(self, taken: TakenSample) -> None:
+        """Return once it is committed. Raises what the transaction raises; then those of others are tried again."""
+        self._waiting.append(taken)
+        async with self._turn:
+            if taken not in self._waiting:
+                return
+            page, self._waiting = self._waiting, []
+            try:
+                async with self._database.write("observe", about={one.run_id for one in page}) as tx:
+                    await observations.add_samples(tx, page)
+            except BaseException:
+                self._waiting += [one for one in page if one is not taken]
+                raise
 
 
 def _maker(view: View, deploy_id: str) -> Effect | None:

@@ -36,7 +36,7 @@ class StoredVault:
 
         Raises `Superseded` where the effect moved on meanwhile: then what was read may be what the run wrote itself.
         """
-        async with self._database.write("backup") as tx:
+        async with self._database.write("backup", about=()) as tx:
             current = await effects.load_effect(tx, effect.id)
             if current is None or not current.state.is_open or current.epoch != effect.epoch:
                 raise Superseded("SW410", f"effect {effect.key} was overtaken")

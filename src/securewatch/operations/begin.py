@@ -16,6 +16,7 @@ from securewatch.rollout.verbs import halt
 from securewatch.rollout.view import RolloutView, Start
 from securewatch.store import meta, rollouts, sealed
 from securewatch.store.database import Tx
+from securewatch.store.news import FLEET
 
 MOVED = "SW412"
 AGAIN_SECONDS = 60.0
@@ -55,7 +56,7 @@ class MemberStarter:
         deps, now = self.deps, self.deps.clock.now()
         scribe = Scribe(deps.box(create=True), deps.settings.actor, now)
         try:
-            async with (await deps.database()).write("begin") as tx:
+            async with (await deps.database()).write("begin", about=(FLEET,)) as tx:
                 await bind(deps, tx, planned.plan.customers[0].owner_id)
                 rollout, member = await _load(tx, start)
                 if rollout.state is not RolloutState.RUNNING or member.epoch != start.epoch or await meta.is_paused(tx):
@@ -80,7 +81,7 @@ class MemberStarter:
         if error.code != MOVED:
             raise error
         scribe = Scribe(self.deps.box(create=True), self.deps.settings.actor, now)
-        async with (await self.deps.database()).write("tag moved") as tx:
+        async with (await self.deps.database()).write("tag moved", about=(FLEET,)) as tx:
             rollout = await rollouts.load_rollout(tx, view.rollout.id) or view.rollout
             halted = halt(rollout, now, code=MOVED, detail=f"{error.what}: {error.why}")
             if halted != rollout:
@@ -92,7 +93,7 @@ class MemberStarter:
         now = self.deps.clock.now()
         scribe = Scribe(self.deps.box(create=True), self.deps.settings.actor, now)
         state = MemberState.SKIPPED if error.code == DOWNGRADE else MemberState.FAILED
-        async with (await self.deps.database()).write("refused") as tx:
+        async with (await self.deps.database()).write("refused", about=(FLEET,)) as tx:
             _, member = await _load(tx, start)
             if member.epoch == start.epoch:
                 failed = replace(member, state=state, since=now, code=error.code, detail=error.what)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from logging import getLogger
@@ -18,15 +18,17 @@ from securewatch.store import migrate
 from securewatch.store.connections import Connections
 from securewatch.store.failures import translated, unusable
 from securewatch.store.head import GENESIS, HEAD_NAME, Head, read_head, write_head
+from securewatch.store.news import News
 from securewatch.store.tables import audit, meta
 from securewatch.store.tx import KnownPlans, Prepared, Tx
 
-__all__ = ["Database", "Tx"]
+__all__ = ["Database", "Tx", "changes_seen"]
 
 _log = getLogger(__name__)
-_BUMP = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'change_counter'"
+_BUMP = "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'change_counter' RETURNING value"
 _MAC = Prepared(sa.select(audit.c.mac).where(audit.c.seq == sa.bindparam("p_seq")))
 _CHANGES = Prepared(sa.select(meta.c.value).where(meta.c.key == "change_counter"))
+INLINE = "sqlite+pysqlite:"
 
 
 class Database:
@@ -37,13 +39,19 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, *, io_hook: Callable[[str], None] | None = None, head_path: Path | None = None
+        self,
+        path: Path,
+        *,
+        io_hook: Callable[[str], None] | None = None,
+        head_path: Path | None = None,
+        inline: bool = False,
     ) -> None:
         self.path = path
         self.head_path = head_path or path.with_name(HEAD_NAME)
         self.transactions_open = 0
+        self.news = News()
         self._io_hook = io_hook or _ignore
-        self._connections = Connections(path)
+        self._connections = Connections(path, inline=inline)
         self._writing = asyncio.Lock()
         self._known = KnownPlans()
 
@@ -59,11 +67,12 @@ class Database:
     ) -> Self:
         """Open the database at `url` (`sqlite+aiosqlite:///path`), making and migrating it where needed.
 
-        The folder is made with mode 0700, the file with 0600. `head_path` is by default `audit.head` beside it. Raises
-        ConfigError (SW109) for an unusable URL, Refused (SW702) for an unusable database, Conflict (SW703) where only a
-        newer tool may use it.
+        The folder is made with mode 0700, the file with 0600. `head_path` is by default `audit.head` beside it.
+        `sqlite+pysqlite:` works without threads, for virtual clocks (see `connections`). Raises ConfigError (SW109) for
+        an unusable URL, Refused (SW702) for an unusable database, Conflict (SW703) where only a newer tool may use it.
         """
-        database = cls(_path_of(url), io_hook=io_hook, head_path=head_path)
+        inline = url.startswith(INLINE)
+        database = cls(_path_of(url), io_hook=io_hook, head_path=head_path, inline=inline)
         with translated(str(database.path)):
             _make_file(database.path, database.head_path)
         await asyncio.to_thread(migrate.bring_up, database.path, now=now, tool_version=tool_version)
@@ -85,13 +94,16 @@ class Database:
         return await cls.open(url, now=now, io_hook=io_hook, head_path=head_path, tool_version=tool_version)
 
     @asynccontextmanager
-    async def write(self, label: str) -> AsyncIterator[Tx]:
+    async def write(self, label: str, *, about: Iterable[str] | None = None) -> AsyncIterator[Tx]:
         """A transaction that may change things: committed at the end, rolled back on an exception.
 
         `label` names the commit to the io hook. A transaction that changed nothing commits nothing and tells nobody.
+        `about` says to this process's controller what it concerns (see `news`), at once and by `Tx.concerns`; where it
+        is left out, the controller reads everything again.
         Raises Refused (SW702) where the database cannot be used.
         """
         async with self._writing, self._transaction(is_write=True) as tx:
+            tx.about = None if about is None else set(about)
             await tx.run("BEGIN IMMEDIATE")
             yield tx
             await self._commit(tx, label)
@@ -106,8 +118,7 @@ class Database:
     async def changes(self) -> int:
         """How many transactions have changed the database so far, in any process: compare to notice news."""
         async with self._transaction(is_write=False) as tx:
-            found = await tx.first(_CHANGES)
-            return int(found[0]) if found else 0
+            return await changes_seen(tx)
 
     async def close(self) -> None:
         """Close every connection. The database may not be used after that."""
@@ -126,9 +137,10 @@ class Database:
         if not tx.has_written:
             return
         head = tx.head if tx.head is not None and await self._is_borne_out(tx) else None
-        await tx.run(_BUMP)
+        ((counter,),) = await tx.run(_BUMP)
         self._io_hook(f"commit {label} before")
         await tx.run("COMMIT")
+        self.news.note(int(counter), tx.about)
         self._io_hook(f"commit {label} after")
         if head is not None:
             self._write_head(head)
@@ -151,6 +163,12 @@ class Database:
             write_head(self.head_path, head)
         except OSError as error:
             _log.warning("audit_head_not_written", extra={"action": "audit_head_not_written", "why": error.strerror})
+
+
+async def changes_seen(tx: Tx) -> int:
+    """How many transactions had changed the database when `tx` began."""
+    found = await tx.first(_CHANGES)
+    return int(found[0]) if found else 0
 
 
 def _path_of(url: str) -> Path:

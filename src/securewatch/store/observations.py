@@ -1,6 +1,6 @@
 """What the looks of a run saw: the newest of each key, and the health samples of its services."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -48,6 +48,16 @@ class Taken:
     last_id: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class TakenSample:
+    """A health sample of a run's service; `phase` says what it was taken for."""
+
+    run_id: str
+    kind: ServiceKind
+    phase: str
+    sample: Sample
+
+
 async def save_observation(tx: Tx, run_id: str, observation: Observation) -> Observation:
     """Keep what a look saw in place of what it saw before; gives it with how often that was so far."""
     row = {
@@ -72,18 +82,19 @@ async def clear_observations(tx: Tx, run_id: str, prefix: str = "") -> None:
     await tx.change(_CLEAR, {"p_run_id": run_id, "p_first": prefix, "p_end": f"{prefix}\U0010ffff"})
 
 
-async def add_sample(tx: Tx, run_id: str, kind: ServiceKind, phase: str, sample: Sample) -> None:
-    """Keep one health sample of a service; `phase` says what it was taken for."""
-    row = {
-        "run_id": run_id,
-        "service_kind": kind.value,
-        "phase": phase,
-        "at": to_text(sample.at),
-        "ok": sample.ok,
-        "response_ms": sample.response_ms,
-        "reason": safe_text(sample.reason),
-    }
-    await tx.change(_ADD_SAMPLE, row)
+async def add_samples(tx: Tx, taken: Iterable[TakenSample]) -> None:
+    """Keep health samples."""
+    for one in taken:
+        row = {
+            "run_id": one.run_id,
+            "service_kind": one.kind.value,
+            "phase": one.phase,
+            "at": to_text(one.sample.at),
+            "ok": one.sample.ok,
+            "response_ms": one.sample.response_ms,
+            "reason": safe_text(one.sample.reason),
+        }
+        await tx.change(_ADD_SAMPLE, row)
 
 
 async def newer_samples(tx: Tx, run_id: str, known: Taken, *, limit: int) -> Taken:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import aiosqlite
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import ClauseElement
 
 from securewatch.core.errors import InternalError
 from securewatch.deploy.model import Plan
 from securewatch.rollout.model import ReleasePlan
+from securewatch.store.connections import Connection
 from securewatch.store.failures import translated
 from securewatch.store.head import Head
 
@@ -52,7 +52,7 @@ class Tx:
     `known` are the plans that this process has read before; a stored plan never changes.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, name: str, *, is_write: bool, known: KnownPlans) -> None:
+    def __init__(self, connection: Connection, name: str, *, is_write: bool, known: KnownPlans) -> None:
         self.plans = known.plans
         self.release_plans = known.release_plans
         self._connection = connection
@@ -60,6 +60,12 @@ class Tx:
         self._is_write = is_write
         self.has_written = False
         self.head: Head | None = None
+        self.about: set[str] | None = None
+
+    def concerns(self, *subjects: str) -> None:
+        """Add to what the transaction says it is about; one that said nothing at its begin may be about anything."""
+        if self.about is not None:
+            self.about.update(subjects)
 
     async def rows(self, statement: Prepared, parameters: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """All rows of a query. Raises what `failures.translated` raises, as does every method here."""
@@ -83,4 +89,4 @@ class Tx:
     async def run(self, text: str, values: Sequence[Any] = ()) -> Sequence[Row]:
         """Run SQL text in one step of the connection's thread: a quarter of the cost of a cursor's four."""
         with translated(self._name):
-            return list(await self._connection.execute_fetchall(text, values))  # type: ignore[arg-type]
+            return list(await self._connection.execute_fetchall(text, values))

@@ -7,7 +7,7 @@ from securewatch.deploy.model import ServiceKind
 from securewatch.deploy.view import Observation
 from securewatch.health.verdict import Sample
 from securewatch.store import observations
-from securewatch.store.observations import Taken
+from securewatch.store.observations import Taken, TakenSample
 from tests.integration.store.given import NOW, State, later, with_run
 
 BACKEND, FRONTEND = ServiceKind.BACKEND, ServiceKind.FRONTEND
@@ -49,8 +49,8 @@ async def test_samples_come_by_service_oldest_first_and_no_more_than_asked(tmp_p
     async with with_run(tmp_path) as (state, run):
         async with state.database.write("samples") as tx:
             for sample in reversed(taken):
-                await observations.add_sample(tx, run.id, BACKEND, "verifying", sample)
-            await observations.add_sample(tx, run.id, FRONTEND, "watching", taken[0])
+                await observations.add_samples(tx, [TakenSample(run.id, BACKEND, "verifying", sample)])
+            await observations.add_samples(tx, [TakenSample(run.id, FRONTEND, "watching", taken[0])])
         async with state.database.read() as tx:
             everything = await observations.newer_samples(tx, run.id, Taken(), limit=400)
             newest = await observations.newer_samples(tx, run.id, Taken(), limit=2)
@@ -67,7 +67,7 @@ async def test_only_samples_that_were_added_since_are_read(tmp_path: Path) -> No
         known = Taken()
         for sample in taken:
             async with state.database.write("samples") as tx:
-                await observations.add_sample(tx, run.id, BACKEND, "verifying", sample)
+                await observations.add_samples(tx, [TakenSample(run.id, BACKEND, "verifying", sample)])
             async with state.database.read() as tx:
                 known = await observations.newer_samples(tx, run.id, known, limit=400)
         async with state.database.read() as tx:
