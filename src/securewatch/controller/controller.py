@@ -82,7 +82,7 @@ EVERYTHING = Scope()
 
 @dataclass(frozen=True)
 class Parts:
-    """What a controller is made of."""
+    """What a controller is made of. `stamp` changes when the files do: that is news for the chores."""
 
     database: Database
     box: SecretBox
@@ -93,6 +93,7 @@ class Parts:
     starter: Starter
     drain_seconds: float = 20.0
     chores: Sequence[Chore] = ()
+    stamp: Callable[[], object] = lambda: None
 
 
 class Controller:
@@ -105,8 +106,8 @@ class Controller:
         self._not_before: dict[str, datetime] = {}
         self._failures: dict[str, int] = {}
         self._wake = asyncio.Event()
-        self._seen_changes = -1
-        self._chores_saw = -1
+        self._seen: tuple[object, ...] = ()
+        self._chores_saw: tuple[object, ...] = ()
         self._memory = Memory()
         self._asked: frozenset[str] = frozenset()
         self._ticked_at = parts.clock.now()
@@ -121,7 +122,7 @@ class Controller:
             while not await is_done():
                 if not await self.tick():
                     await self._wait()
-            self._seen_changes = await self._parts.database.changes()
+            self._seen = await self._look()
             self._dispatch_chores(self._parts.clock.now())
         finally:
             await self.drain()
@@ -136,7 +137,7 @@ class Controller:
     async def tick(self) -> bool:
         """Load, decide, commit, dispatch. Returns whether anything changed, so that another tick is due at once."""
         self._wake.clear()
-        self._seen_changes = await self._parts.database.changes()
+        self._seen = await self._look()
         self._ticked_at = now = self._parts.clock.now()
         self._memory.starting = self._starting()
         async with self._parts.database.read() as tx:
@@ -152,6 +153,10 @@ class Controller:
         self._dispatch_starts(fleet.rollouts, decision, now)
         self._dispatch_chores(now)
         return changed
+
+    async def _look(self) -> tuple[object, ...]:
+        """What others may have changed: the database, and the files."""
+        return await self._parts.database.changes(), self._parts.stamp()
 
     def _is_mine(self, run: Run) -> bool:
         """Whether this controller acts for the run; it decides about all (design: behaviour, commands)."""
@@ -228,8 +233,8 @@ class Controller:
                 self._start(name, now, partial(self._parts.starter.begin, view, start))
 
     def _dispatch_chores(self, now: datetime) -> None:
-        """Each when it is due, and after every change in the database, since a change may be what it is about."""
-        is_news, self._chores_saw = self._seen_changes != self._chores_saw, self._seen_changes
+        """Each when it is due, and after every change in the database or the files, which may be what it is about."""
+        is_news, self._chores_saw = self._seen != self._chores_saw, self._seen
         for number, chore in enumerate(self._parts.chores):
             name = f"{CHORE}/{number}"
             due_at = self._not_before.get(name)
@@ -284,7 +289,7 @@ class Controller:
         try:
             while not waiter.done():
                 await asyncio.wait({waiter}, timeout=LOOK_FOR_CHANGES_SECONDS)
-                is_news = await self._parts.database.changes() != self._seen_changes and not self._tasks
+                is_news = await self._look() != self._seen and not self._tasks
                 if is_news or not self._scope.is_everything:
                     return
         finally:
