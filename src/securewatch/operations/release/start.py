@@ -12,6 +12,7 @@ from securewatch.operations.begin import save_templates
 from securewatch.operations.owner import find_owner
 from securewatch.operations.start import bind, refuse_paused
 from securewatch.rollout.model import ReleasePlan, Rollout, RolloutState, new_members
+from securewatch.rollout.roster import with_joined
 from securewatch.rollout.verbs import ask
 from securewatch.store import audit, meta, release_plans, releases, rollouts, runs
 from securewatch.store.database import Tx
@@ -43,7 +44,7 @@ class Asked:
 
 
 async def find_open(deps: Deps, version: str) -> tuple[Rollout, ReleasePlan] | None:
-    """The open rollout of a version with its plan, None where there is none."""
+    """The open rollout of a version with its plan, and in it who joined; None where there is none."""
     database = await deps.existing_database()
     if database is None:
         return None
@@ -52,7 +53,8 @@ async def find_open(deps: Deps, version: str) -> tuple[Rollout, ReleasePlan] | N
         if found is None:
             return None
         plan = await release_plans.load_release_plan(tx, found.plan_hash)
-    return None if plan is None else (found, plan)
+        members = await rollouts.members_of(tx, found.id)
+    return None if plan is None else (found, with_joined(plan, members.values()))
 
 
 async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Asked:
@@ -76,8 +78,8 @@ async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Aske
         else:
             _tell_open(rollout, plan, wish, tell)
             plan = await release_plans.load_release_plan(tx, rollout.plan_hash) or plan
-        slugs = _picked(wish, plan)
         members = await rollouts.members_of(tx, rollout.id)
+        slugs = _picked(wish, with_joined(plan, members.values()))
         for one in ask(members.values(), slugs, forced=wish.force):
             await scribe.save_member(tx, members[one.slug], one)
         if wish.force:
