@@ -41,6 +41,7 @@ class Course:
         self._pace = 60 if len(self._parts) >= LARGE else 1
         self._rollout = self._begin()
         self._members = {one.slug: replace(one, asked=True) for one in new_members(self._rollout, self._plan, self.now)}
+        self._having = frozenset(setting.there)
         self._turns: dict[str, Turn] = {}
         self._open: set[str] = set()
         self._runs: dict[str, Run] = {}
@@ -146,6 +147,7 @@ class Course:
             self._members,
             runs=self._runs,
             grants=[one for given in self._grants.values() for one in given],
+            having=self._having,
             demo_verified_at=self._demo_verified_at,
         )
 

@@ -86,6 +86,7 @@ GROUPS = (
 
 releases.app.command("status")(rollouts.check_status)
 releases.app.command("watch")(tags.release_watch)
+releases.app.command("simulate")(simulate.release_simulate)
 
 
 def _show_group(context: typer.Context) -> None:

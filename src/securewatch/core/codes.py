@@ -57,6 +57,7 @@ ERROR_CODES: dict[str, str] = {
     "SW419": "waiting for the release calendar, the phase or the batch before",
     "SW420": "a rollout of this version is open already",
     "SW421": "the rollout does not allow this now",
+    "SW422": "the rehearsal is not installed",
     # 5xx deploys
     "SW501": "the deploy failed on Render",
     "SW502": "the deploy timed out",

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from securewatch.config.fleet import Customer, Fleet
-from securewatch.core.errors import Refused, UsageError
+from securewatch.core.errors import InternalError, Refused, UsageError
 from securewatch.deploy.model import ServiceKind
 from securewatch.deps import Deps
 from securewatch.operations.release_plan import make_release_plan
@@ -39,12 +39,16 @@ class Wish:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a rehearsal is given: the plan, its day 0, the wish, and what a build usually takes, in seconds."""
+    """What a rehearsal is given: the plan, its day 0, the wish, and what a build usually takes, in seconds.
+
+    `there` are the customers who have the version already.
+    """
 
     plan: ReleasePlan
     day_zero: datetime
     wish: Wish
     build_seconds: Mapping[ServiceKind, float] = field(default_factory=dict)
+    there: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,12 @@ async def simulate_release(deps: Deps, wish: Wish) -> Rehearsed:
     _check(wish)
     simulate = find_rehearsal()
     planned = await make_release_plan(deps, wish.version, day_zero=wish.start_at, force=True)
-    plan = planned.plan
+    plan, there = planned.plan, planned.there
     if wish.customers is not None:
         fleet = enlarged(deps.fleet, wish.customers)
-        plan = plan_release(fleet, ReleaseTarget(plan.version, plan.commit), {})
+        plan, there = plan_release(fleet, ReleaseTarget(plan.version, plan.commit), {}), ()
     build = dict.fromkeys(ServiceKind, BUILD_SECONDS) | dict(await usual_seconds(deps))
-    setting = Setting(plan, planned.schedule.day_zero, wish, build)
+    setting = Setting(plan, planned.schedule.day_zero, wish, build, there)
     return Rehearsed(setting, tuple(simulate(setting)))
 
 
@@ -120,6 +124,18 @@ def find_rehearsal() -> Simulate:
             fix="install SecureWatch Render with its package `rehearsal`, as its own distribution has it",
         )
     return cast("Simulate", found.load())
+
+
+def refuse_broken(courses: Sequence[CourseOutcome]) -> None:
+    """Raise InternalError (SW901) where an invariant was broken: then the tool has a bug, and no release should begin."""
+    found = [(one.seed, text) for one in courses for text in one.violations]
+    if found:
+        raise InternalError(
+            "SW901",
+            f"the rehearsal broke {len(found)} invariants",
+            why=f"seed {found[0][0]}: {found[0][1]}",
+            fix="report it with the command line; begin no rollout before it is explained",
+        )
 
 
 def enlarged(fleet: Fleet, count: int) -> Fleet:
