@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import options
+from securewatch.cli import options, rollouts, tags
 from securewatch.cli.parse import parse_instant
 from securewatch.cli.session import say, session_of
 
@@ -78,5 +78,7 @@ def plan_diff(
 
 app = typer.Typer(help="A release over all customers: plan it.")
 app.command("plan")(plan_release)
+app.command("status")(rollouts.check_status)
+app.command("watch")(tags.release_watch)
 plans = typer.Typer(help="Plans of releases: compare them.")
 plans.command("diff")(plan_diff)
