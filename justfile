@@ -3,6 +3,8 @@
 set positional-arguments
 
 export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+# the tests start thousands of processes: none of them is to compile our modules anew, whatever the machine prefers
+export PYTHONDONTWRITEBYTECODE := ""
 
 _default:
     @just --list --unsorted

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.warm import may_be_warm, warm_command
+
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"
 SCRIPTS = PROJECT / "scripts"
@@ -174,12 +176,15 @@ class Place:
         return Ran(words, process.returncode, out, err)
 
     def start(self, *words: str, script: str = "", **env: str) -> subprocess.Popen[str]:
-        """Start the program; who calls ends it."""
-        program = SCRIPTS / script if script else BIN / "securewatch"
+        """Start the program, a script as a process of its own, else from a warm one; who calls ends it."""
+        environ = clean_environment() | dict(self.env) | env
+        program = (str(SCRIPTS / script if script else BIN / "securewatch"),)
+        if not script and may_be_warm(environ):
+            program = warm_command()
         return subprocess.Popen(
-            [str(program), *words],
+            [*program, *words],
             cwd=self.folder,
-            env=clean_environment() | dict(self.env) | env,
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

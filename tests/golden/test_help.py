@@ -1,5 +1,8 @@
 """The help of every command, and the exit codes."""
 
+import subprocess
+import sys
+
 import pytest
 import typer
 
@@ -28,3 +31,15 @@ def test_the_exit_codes(golden: Golden, capsys: pytest.CaptureFixture[str]) -> N
     main(["help", "exit-codes"])
 
     golden("help-topic-exit-codes", capsys.readouterr().out)
+
+
+def test_help_loads_no_command_and_no_heavy_library() -> None:
+    heavy = ["pydantic", "sqlalchemy", "rich", "httpx2", "asyncio", "securewatch.cli.deploys", "securewatch.config"]
+    script = (
+        "import sys; from securewatch.cli.app import main; main(['--help']); "
+        f"print('loaded:', [name for name in {heavy!r} if name in sys.modules])"
+    )
+
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert said.splitlines()[-1] == "loaded: []"

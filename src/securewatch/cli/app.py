@@ -1,4 +1,4 @@
-"""The program: its global flags, its commands in both grammars, and what becomes of an error."""
+"""The program: its global flags, its help, and what becomes of an error. Its words are in `commands`."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -7,95 +7,20 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import (
-    calendar,
-    customers,
-    deploys,
-    freezes,
-    installation,
-    notices,
-    options,
-    output,
-    releases,
-    rollouts,
-    tags,
-    versions,
-)
+from securewatch.cli import options, output
 from securewatch.cli.argv import hoist
+from securewatch.cli.commands import ALIASES, COMMANDS, Program
 from securewatch.cli.session import Session, say
 from securewatch.core.errors import EXIT_CODE_MEANINGS, ExitCode, SecurewatchError, UsageError
 
 app = typer.Typer(
     name="securewatch",
+    cls=Program,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (
-    ("deploy-customer", deploys.deploy_customer),
-    ("rollback-customer", deploys.rollback_customer),
-    ("update-env-vars", deploys.update_env_vars),
-    ("check-health", deploys.check_health),
-    ("list-deployments", deploys.list_deployments),
-    ("why", deploys.why),
-    ("approve", deploys.approve),
-    ("reject", deploys.reject),
-    ("plan-release", releases.plan_release),
-    ("start-phase", rollouts.start_phase),
-    ("deploy-customers", rollouts.deploy_customers),
-    ("deploy-batch", rollouts.deploy_batch),
-    ("check-status", rollouts.check_status),
-    ("rollback-phase", rollouts.rollback_phase),
-    ("list-versions", versions.list_versions),
-    ("validate", versions.validate),
-    ("check-policy", versions.check_policy),
-    ("create-tag", tags.create_tag),
-    ("calendar", calendar.calendar),
-    ("send-notifications", notices.send_notifications),
-    ("pin", freezes.pin),
-    ("unpin", freezes.unpin),
-    ("hold", freezes.hold),
-    ("unhold", freezes.unhold),
-    ("pause", installation.pause),
-    ("resume", installation.resume),
-    ("serve", installation.serve),
-    ("doctor", installation.doctor),
-)
-ALIASES = (
-    ("deploy", deploys.deploy_customer),
-    ("rollback", deploys.rollback_customer),
-)
-"""The everyday grammar's words for the same operations (design: interface, command line)."""
-
-for _name, _command in COMMANDS:
-    app.command(_name)(_command)
-for _name, _command in ALIASES:
-    app.command(_name, hidden=True)(_command)
-GROUPS = (
-    ("release", releases.app),
-    ("plan", releases.plans),
-    ("rollout", rollouts.app),
-    ("customer", customers.app),
-    ("version", versions.app),
-    ("notice", notices.app),
-    ("freeze", freezes.app),
-    ("config", installation.config),
-    ("audit", installation.audit),
-)
-
-releases.app.command("status")(rollouts.check_status)
-releases.app.command("watch")(tags.release_watch)
-releases.app.command("simulate")(simulate.release_simulate)
-
-
-def _show_group(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
-for _name, _group in GROUPS:
-    app.add_typer(_group, name=_name, callback=_show_group, invoke_without_command=True)
 
 
 @app.callback(invoke_without_command=True)
@@ -132,12 +57,13 @@ def program(
 
         print(__version__)
     elif context.invoked_subcommand is None and api_key is not None:
-        installation.check_key(session)
+        from securewatch.cli.installation import check_key
+
+        check_key(session)
     elif context.invoked_subcommand is None:
         print(context.get_help())
 
 
-@app.command("help")
 def help_(
     topic: Annotated[list[str] | None, typer.Argument(help="exit-codes, or the words of a command.")] = None,
 ) -> None:
@@ -152,7 +78,7 @@ def help_(
         for code, meaning in EXIT_CODE_MEANINGS.items():
             print(f"{int(code):>4}  {meaning}")
         return
-    known = [*(name for name, _ in (*COMMANDS, *ALIASES, *GROUPS)), "help", "exit-codes"]
+    known = [*COMMANDS, *ALIASES, "exit-codes"]
     if words and words[0] not in known:
         from difflib import get_close_matches
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import options
+from securewatch.cli import options, rollouts, simulate, tags
 from securewatch.cli.parse import parse_instant
 from securewatch.cli.session import say, session_of
 
@@ -76,7 +76,10 @@ def plan_diff(
     raise typer.Exit(int(ExitCode.CHANGES) if found and detailed_exitcode else 0)
 
 
-app = typer.Typer(help="A release over all customers: plan it.")
+app = typer.Typer(help="A release over all customers: plan, rehearse.")
 app.command("plan")(plan_release)
+app.command("status")(rollouts.check_status)
+app.command("watch")(tags.release_watch)
+app.command("simulate")(simulate.release_simulate)
 plans = typer.Typer(help="Plans of releases: compare them.")
 plans.command("diff")(plan_diff)

@@ -112,7 +112,8 @@ def _head(found: "Rehearsed") -> Iterator[str]:
     which = many if wish.runs > 1 else f"1 course, seed {wish.seed}"
     customers = sum(len(phase.due) for phase in plan.phases)
     yield f"{plan.version} ({plan.commit[:7]})  plan {plan.hash[:8]}  rehearsed: {which}"
-    yield f"{customers:,} customers, bad for {wish.failure_rate:.2%} of them; day 0 is {_at(found.setting.day_zero)} UTC"
+    day_zero = _at(found.setting.day_zero)
+    yield f"{customers:,} customers, bad for {wish.failure_rate:.2%} of them; day 0 is {day_zero} UTC"
 
 
 def _end(found: "Rehearsed", at: datetime | None) -> str:

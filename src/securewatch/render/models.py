@@ -93,7 +93,12 @@ class Answered(BaseModel):
     """What all answers share. Made from Render's camel case, or in code by the names below."""
 
     model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # most commands read few of them
     )
 
 

@@ -41,7 +41,8 @@ PHASE_WORDS = {
 class FileModel(BaseModel):
     """A part of a file; unknown keys are kept. With `refuses_near_misses` a misspelt key is an error."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    # defer_build: only the five whole files are validated by themselves; their parts need no validator of their own
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, defer_build=True)
     refuses_near_misses: ClassVar[bool] = False
 
 
