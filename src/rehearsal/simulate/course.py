@@ -43,7 +43,7 @@ class Course:
         self._members = {one.slug: replace(one, asked=True) for one in new_members(self._rollout, self._plan, self.now)}
         self._having = frozenset(setting.there)
         self._turns: dict[str, Turn] = {}
-        self._open: set[str] = set()
+        self._ended: set[str] = set()
         self._runs: dict[str, Run] = {}
         self._grants: dict[str, list[Grant]] = {}
         self._demo_verified_at: datetime | None = None
@@ -135,6 +135,7 @@ class Course:
         view = self._view()
         found = decide_rollout(view, self.now)
         self._commit(found)
+        self._forget_ended()
         for start in found.starts:
             self._start(start)
         if found.next_at is not None:
@@ -191,7 +192,6 @@ class Course:
         turn = Turn(plan, plan.customers[0], run, site, fate, self._setting.build_seconds, full)
         self._turns[start.slug] = turn
         self._runs[run.id] = run
-        self._open.add(start.slug)
         self._save(replace(member, state=MemberState.RUNNING, since=self.now, run_id=run.id, started_at=self.now))
         self._step(start.slug)
 
@@ -231,7 +231,7 @@ class Course:
         if next_at is not None:
             self._push(max(next_at, self.now + timedelta(milliseconds=1)), slug)
             return
-        self._open.discard(slug)
+        self._ended.add(slug)
         self._checks.followed(turn, self._plan.commit)
 
     def _note_moves(self, turn: Turn) -> None:
@@ -246,6 +246,12 @@ class Course:
                 self._wake_rollout(self._soon())
         turn.moves.clear()
         self._runs[turn.run.id] = turn.run
+
+    def _forget_ended(self) -> None:
+        """Runs that are over, and whose end their members show, are looked at no more."""
+        for slug in [one for one in sorted(self._ended) if self._members[one].state.is_over]:
+            self._ended.discard(slug)
+            self._runs.pop(self._turns[slug].run.id, None)
 
     def _use_approvals(self, turn: Turn) -> None:
         """The first step past the gates uses the approvals up (I9)."""

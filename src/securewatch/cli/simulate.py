@@ -129,7 +129,8 @@ def _tail(courses: "Sequence[CourseOutcome]") -> Iterator[str]:
         what = f"{one.state}: {one.detail}" if one.detail else one.state
         yield f"seed {one.seed}: {what}"
         if one.state == "halted":
-            yield f"  {one.exposed:,} customers had the version then, and nobody else gets it before a person decides"
+            who = "1 customer" if one.exposed == 1 else f"{one.exposed:,} customers"
+            yield f"  {who} had the version then, and nobody else gets it before a person decides"
     yield f"approvals used: {_span([one.approvals for one in courses])}"
     held = sorted({slug for one in courses for slug in one.held})
     if held:

@@ -18,7 +18,8 @@ SIDE_BY_SIDE_MAX = 100
 """Customers of a rollout under way at once: more would only wait for Render's rate limits."""
 HALTED = "SW508"
 OPERATOR = "whoever runs the rollout"
-_WELL = frozenset({MemberState.VERIFIED, MemberState.DONE})
+_WELL = (MemberState.VERIFIED, MemberState.DONE)
+_MAY_COUNT = (MemberState.RUNNING, *(one for one in MemberState if one.is_failure))
 
 
 @dataclass
@@ -43,6 +44,20 @@ class _Course:
         for slug in self.view.plans:
             if slug in self.members:
                 self.by_phase.setdefault(self.members[slug].phase, []).append(self.members[slug])
+        self._batches: dict[str, Mapping[int, list[Member]]] = {}
+        self._exits: dict[str, str] = {}
+
+    def batches(self, phase: PhasePlan) -> Mapping[int, list[Member]]:
+        """The members of a phase that were asked for, by batch."""
+        if phase.name not in self._batches:
+            self._batches[phase.name] = _batches(phase, self.of(phase))
+        return self._batches[phase.name]
+
+    def exit_rule(self, phase: PhasePlan) -> str:
+        """Why a phase is not well done yet."""
+        if phase.name not in self._exits:
+            self._exits[phase.name] = exit_rule(phase, self.of(phase))
+        return self._exits[phase.name]
 
     @property
     def under_way(self) -> int:
@@ -96,8 +111,10 @@ def _state_of(course: _Course, now: datetime) -> Rollout:
 
 def _over_budget(course: _Course, phase: PhasePlan) -> str:
     """Why the failures of a batch (of an individual phase: of all of it) halt the rollout; empty while they do not."""
-    for number, members in _batches(phase, course.of(phase)).items():
-        failed = [one for one in members if has_failed(one, course.view.runs.get(one.run_id))]
+    for number, members in course.batches(phase).items():
+        failed = [
+            one for one in members if one.state in _MAY_COUNT and has_failed(one, course.view.runs.get(one.run_id))
+        ]
         allowed = phase.budget.allowed(len(members))
         if len(failed) > allowed:
             who = ", ".join(f"{one.slug} {_why(course, one)}" for one in failed[:3])
@@ -156,7 +173,7 @@ def _phase_gates(course: _Course, phase: PhasePlan, before: Sequence[PhasePlan])
     begins = phase.begins(rollout.day_zero)
     if course.now < begins and course.view.plan.calendar == "phases":
         gates.append(Gate("calendar", False, f"day {phase.first_day} of the release calendar", "SW419", until=begins))
-    reasons = (exit_rule(one, course.of(one)) for one in before)
+    reasons = (course.exit_rule(one) for one in before)
     reason = next((one for one in reasons if one), "")
     if reason:
         gates.append(Gate("phase before", False, f"the phase before ({reason})", "SW419"))
@@ -166,7 +183,7 @@ def _phase_gates(course: _Course, phase: PhasePlan, before: Sequence[PhasePlan])
 def _lead_phase(course: _Course, rollout: Rollout, phase: PhasePlan, *, shut: tuple[Gate, ...]) -> PhaseView:
     members = course.of(phase)
     course.instants += [gate.until for gate in shut if gate.until is not None]
-    batches = _batches(phase, members)
+    batches = course.batches(phase)
     current = next((number for number, ones in batches.items() if not _is_over(ones)), max(batches, default=0))
     for number, ones in batches.items():
         pacing = _batch_gates(course, phase, batches, number=number, current=current)
@@ -174,7 +191,7 @@ def _lead_phase(course: _Course, rollout: Rollout, phase: PhasePlan, *, shut: tu
     state = PhaseState.WAITING if shut else PhaseState.RUNNING
     if any(one.started_at for one in members):
         state = PhaseState.RUNNING
-    if not exit_rule(phase, members):
+    if not course.exit_rule(phase):
         state = PhaseState.DONE
     waiting = waiting_at(shut) if shut and state is not PhaseState.DONE else None
     begins, ends = phase.begins(rollout.day_zero), phase.ends(rollout.day_zero)
