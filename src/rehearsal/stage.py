@@ -21,6 +21,7 @@ from localrender.vendor import Snapshot
 from rehearsal.fleet import CANARY, KEY, MadeUp, write_config
 from rehearsal.virtual_time import VirtualClock, VirtualLoop
 from rehearsal.wires import Ask, Killed, Life, SiteWire, Wire
+from securewatch.config.fleet import Fleet
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import NotFound
 from securewatch.deps import Deps
@@ -88,6 +89,12 @@ class StagedDeps(Deps):
         self._life = life
         self._jitter = random.Random(f"jitter:{stage.made.seed}").random  # noqa: S311 - the same seed, the same waits
 
+    def share_fleet(self, stage: "Stage") -> None:
+        """Take the configuration as it was read once, where the files are as they were."""
+        if stage.fleet is None:
+            stage.fleet = self.fleet
+        self._fleet = stage.fleet
+
     @property
     def repository(self) -> VendorRepository:
         """The vendor's repository on the stage."""
@@ -140,6 +147,9 @@ class Stage:
     repository: StagedRepository
     chance: random.Random
     stack: AsyncExitStack
+    fleet: Fleet | None = None
+    wake: Callable[[], None] = lambda: None
+    """Tells the controller that another process has committed something."""
     log: list[tuple[datetime, str]] = field(default_factory=list)
 
     @property
@@ -147,9 +157,13 @@ class Stage:
         """The state database."""
         return self.folder / "state" / "state.db"
 
-    async def deps(self, actor: str, life: Life | None = None) -> StagedDeps:
-        """The parts of a new process of that actor."""
-        return await self.stack.enter_async_context(StagedDeps(self, actor, life or Life()))
+    async def deps(self, actor: str) -> StagedDeps:
+        """The parts of a new process of that actor, which lives to the end."""
+        return await self.stack.enter_async_context(StagedDeps(self, actor, self.new_life()))
+
+    def new_life(self) -> Life:
+        """The life of a new process."""
+        return Life()
 
     def note(self, what: str) -> None:
         """Keep what happened, for whoever looks into a failure."""
