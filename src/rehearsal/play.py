@@ -17,9 +17,9 @@ from rehearsal.fleet import make_up
 from rehearsal.people import People
 from rehearsal.rows import Rows
 from rehearsal.stage import NEW, OLD, Hooks, Stage, StagedDeps, set_stage
-from rehearsal.troubles import Scene, Trouble
+from rehearsal.trouble.base import Scene, Trouble
 from rehearsal.virtual_time import VirtualLoop, run_virtually
-from rehearsal.wires import Killed, Life
+from rehearsal.wires import Ask, Killed, Life
 from rehearsal.witness import Foreign, Witness
 from securewatch.controller.controller import Controller
 from securewatch.core.errors import SecurewatchError
@@ -28,7 +28,7 @@ from securewatch.operations.owner import find_owner
 
 DAYS_MAX = 80
 """Product days after which a play is stopped, and what is still open counts as forgotten."""
-_TRY_AGAIN = timedelta(minutes=1)
+_TRY_AGAIN = timedelta(minutes=10)
 
 MakeController = Callable[[StagedDeps, str], Awaitable[Controller]]
 """How a process gets its controller; a seeded bug puts a broken one in."""
@@ -76,7 +76,17 @@ async def _play(course: Course, loop: VirtualLoop) -> Outcome:
     foreign = Foreign()
     witness = Witness(made, foreign)
     releases = dict(course.releases or {OLD: Release("1.0.0"), NEW: Release("1.1.0")})
-    async with set_stage(made, loop, Hooks(witness.before, witness.after), releases) as stage:
+    for trouble in course.troubles:
+        releases |= trouble.releases
+
+    def after(ask: Ask) -> None:
+        witness.after(ask)
+        for listener in stages[0].listeners:
+            listener(ask)
+
+    stages: list[Stage] = []
+    async with set_stage(made, loop, Hooks(witness.before, after), releases) as stage:
+        stages.append(stage)
         director = _Director(course, stage, witness, foreign)
         try:
             return await director.run()
@@ -109,8 +119,8 @@ class _Director:
         await people.begin()
         scene = Scene(stage, self._agenda, people, rows, self._foreign, self._chance)
         for trouble in self._course.troubles:
-            await trouble.prepare(scene)
-        while stage.clock.now() < self._until and not (self._is_over(rows) and self._agenda_is_done()):
+            trouble.prepare(scene)
+        while stage.clock.now() < self._until and not self._is_over(rows):
             await self._live(scene, rows)
         self._witness.finish()
         return self._outcome(rows, people)
@@ -118,6 +128,8 @@ class _Director:
     async def _live(self, scene: Scene, rows: Rows) -> None:
         """The life of one process that is the controller."""
         self._life = scene.life = self._stage.new_life()
+        for born in scene.on_birth:
+            born(self._life)
         deps = StagedDeps(self._stage, "serve", self._life)
         try:
             controller = await self._course.controller(deps, await find_owner(deps))
@@ -146,7 +158,7 @@ class _Director:
                 continue
             nexts = [controller._next_at(), self._agenda.next_at, self._until]  # noqa: SLF001
             await stage.clock.sleep_until(min(one for one in nexts if one is not None), wake=controller._wake)  # noqa: SLF001
-            is_over = self._is_over(rows) and self._agenda_is_done()
+            is_over = self._is_over(rows)
 
     def _is_over(self, rows: Rows) -> bool:
         """Whether nothing more comes of the release."""
@@ -154,9 +166,6 @@ class _Director:
             return False
         ended = "('done', 'failed', 'rolled_back', 'held', 'refused', 'superseded')"
         return not rows.all(f"SELECT 1 FROM run WHERE stage NOT IN {ended} LIMIT 1")  # noqa: S608 - our own words
-
-    def _agenda_is_done(self) -> bool:
-        return all(one.has_fired or one.is_late for one in self._course.troubles)
 
     async def _pass(self, span: timedelta) -> None:
         stage = self._stage
@@ -181,7 +190,7 @@ class _Director:
         members = {row["state"]: row["n"] for row in rows.all("SELECT state, count(*) AS n FROM member GROUP BY state")}
         return Outcome(
             violations=tuple(self._witness.violations),
-            never_fired=tuple(one.name for one in self._course.troubles if not one.has_fired and not one.is_late),
+            never_fired=tuple(one.name for one in self._course.troubles if not one.has_fired),
             days=(self._stage.clock.now() - self._stage.made.start) / timedelta(days=1),
             state=rollout[0]["state"] if rollout else "",
             members=members,

@@ -20,7 +20,7 @@ from localrender.sample.app.release import Release
 from localrender.vendor import Snapshot
 from rehearsal.fleet import CANARY, KEY, MadeUp, write_config
 from rehearsal.virtual_time import VirtualClock, VirtualLoop
-from rehearsal.wires import Ask, Killed, Life, SiteWire, Wire
+from rehearsal.wires import Ask, Bend, Life, SiteWire, Wire, Ways
 from securewatch.config.fleet import Fleet
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import NotFound
@@ -119,7 +119,7 @@ class StagedDeps(Deps):
                 options=ClientOptions(
                     timeout_seconds=self.settings.http_timeout_seconds, io_hook=self._life.boundary, jitter=self._jitter
                 ),
-                transport=Wire(self._stage.app, self._life, before=hooks.before, after=hooks.after),
+                transport=Wire(self._stage.app, self._life, Ways(hooks.before, hooks.after, self._stage.bends)),
             )
             self._client = await self._open.enter_async_context(client)
         return self._client
@@ -148,6 +148,10 @@ class Stage:
     chance: random.Random
     stack: AsyncExitStack
     fleet: Fleet | None = None
+    listeners: list[Callable[[Ask], None]] = field(default_factory=list)
+    """Told of each write after it."""
+    bends: list[Bend] = field(default_factory=list)
+    """What the platform's answers to reads go through."""
     wake: Callable[[], None] = lambda: None
     """Tells the controller that another process has committed something."""
     log: list[tuple[datetime, str]] = field(default_factory=list)

@@ -3,9 +3,8 @@
 A dead process sends nothing more: what it still tries is never answered.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -29,7 +28,8 @@ class Life:
     is_alive: bool = True
     dies_at: int | None = None
     died_at: str = ""
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    hinder: Callable[[str], None] = lambda _: None
+    """Told of each boundary; what it raises happens there."""
 
     def boundary(self, name: str) -> None:
         """Pass a boundary. Raises Killed where it ends here, or has ended."""
@@ -37,9 +37,9 @@ class Life:
             self.dies_at -= 1
             if self.dies_at < 0:
                 self.is_alive, self.died_at = False, name
-                self.ended.set()
         if not self.is_alive:
             raise Killed(name)
+        self.hinder(name)
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,26 @@ class Ask:
     body: bytes
 
 
-class Wire(httpx2.AsyncBaseTransport):
-    """The way to the platform. `before` and `after` are told of every write."""
+Bend = Callable[[str, bytes], bytes]
+"""Makes another body of the one that the platform answers to a read of a path."""
 
-    def __init__(self, app: App, life: Life, *, before: Callable[[Ask], None], after: Callable[[Ask], None]) -> None:
+
+@dataclass(frozen=True)
+class Ways:
+    """What happens along the way: who is told of each write before and after it, and what bends the answers to reads."""
+
+    before: Callable[[Ask], None]
+    after: Callable[[Ask], None]
+    bends: Sequence[Bend] = ()
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """The way to the platform."""
+
+    def __init__(self, app: App, life: Life, ways: Ways) -> None:
         self._app = app
         self._life = life
-        self._before = before
-        self._after = after
+        self._ways = ways
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Ask the platform. Raises ReadError where it cut the connection."""
@@ -67,14 +79,18 @@ class Wire(httpx2.AsyncBaseTransport):
         body = await request.aread()
         ask = None if request.method == "GET" else Ask(request.method, request.url.path.removeprefix("/v1"), body)
         if ask is not None:
-            self._before(ask)
+            self._ways.before(ask)
         try:
             status, headers, content = await _call(self._app, request, body)
         except ConnectionDropped as error:
             raise httpx2.ReadError("the connection was closed") from error
         finally:
             if ask is not None:
-                self._after(ask)
+                self._ways.after(ask)
+        if ask is None and status == 200:
+            for bend in self._ways.bends:
+                content = bend(request.url.path.removeprefix("/v1"), content)
+            headers = [one for one in headers if one[0].lower() != b"content-length"]
         return httpx2.Response(status, headers=headers, stream=_Body(content), request=request)
 
 

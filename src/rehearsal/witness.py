@@ -174,7 +174,7 @@ class Witness:
         before = self._live_before.get((effect["run_id"], service.id))
         if before is not None and before != wanted:
             self.say("I8", f"{service.id}: back to {wanted}, and {before} was live before the change")
-        if target.commit is not None and target.commit.id == self._commit:
+        if before is None and target.commit is not None and target.commit.id == self._commit:
             self.say("I8", f"{service.id}: back to a deploy of the new version")
 
     def _judge_doubles(self, service: Service, effect: Row) -> None:
