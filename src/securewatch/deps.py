@@ -1,7 +1,8 @@
 """The composition root: settings in, everything that a verb may need out, each opened when first asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,7 +15,7 @@ from securewatch.store.box import SecretBox, load_or_create_box
 from securewatch.store.locks import ControllerLock
 
 if TYPE_CHECKING:
-    from securewatch.config.fleet import Fleet
+    from securewatch.config.fleet import Customer, Fleet
     from securewatch.health.probe import Prober
     from securewatch.notify.channels import Channels
     from securewatch.notify.sending import Sender
@@ -71,6 +72,10 @@ class Deps:
         if self._fleet is None:
             self._fleet = load_fleet(self.config_dir)
         return self._fleet
+
+    def admit(self, customers: "Mapping[str, Customer]") -> None:
+        """Know these customers too, who came into the files meanwhile; what was read before stays as it is."""
+        self._fleet = replace(self.fleet, customers={**customers, **self.fleet.customers})
 
     @property
     def repository(self) -> "VendorRepository":

@@ -1,5 +1,6 @@
 """Rollouts as text and JSON: phases, customers, what waits for whom. Asks nobody and decides nothing."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -78,8 +79,8 @@ def member_data(one: MemberStatus) -> dict[str, Any]:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def show_release(status: ReleaseStatus, now: datetime) -> None:
-    """Print phases, customers and what comes next."""
+def show_release(status: ReleaseStatus, now: datetime, notes: Sequence[str] = ()) -> None:
+    """Print phases, customers, what comes next and what else a person should know."""
     print("\n".join(headline(status, now)), flush=True)
     show_table(
         ("phase", "days", "state", "batch", "progress", "waits for"),
@@ -96,7 +97,8 @@ def show_release(status: ReleaseStatus, now: datetime) -> None:
     )
     if len(rows) < len(status.members):
         print(f"and {len(status.members) - len(rows)} customers more; -o json shows all")
-    print("\n".join(next_lines(status, now)), flush=True)
+    lines = [*next_lines(status, now), *(f"note        {one}" for one in notes)]
+    print("\n".join(lines), flush=True)
 
 
 def headline(status: ReleaseStatus, now: datetime) -> list[str]:
@@ -166,7 +168,7 @@ def member_words(status: ReleaseStatus, one: MemberStatus, now: datetime) -> str
 
 def _zone(status: ReleaseStatus, one: MemberStatus) -> ZoneInfo | None:
     members = {part.slug: part for part in status.plan.phase(one.phase).members}
-    part = members.get(one.slug) or one.member.joined
+    part = members.get(one.slug)
     return ZoneInfo(part.gates.window.timezone) if part is not None and part.gates.window is not None else None
 
 

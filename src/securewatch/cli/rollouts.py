@@ -180,6 +180,7 @@ def check_status(
     from securewatch.cli.rollout_flow import watch_release
     from securewatch.cli.rollout_show import release_data, show_release
     from securewatch.deps import Deps
+    from securewatch.operations.release.edits import notes_on_files
     from securewatch.operations.release.status import load_release_status
 
     session = session_of(context)
@@ -189,10 +190,11 @@ def check_status(
             await watch_release(deps, session, version)
             return
         found = await load_release_status(deps, version)
+        notes = notes_on_files(deps, found)
         if session.is_json:
-            print_json(release_data(found))
+            print_json(release_data(found) | {"notes": notes})
         else:
-            show_release(found, deps.clock.now())
+            show_release(found, deps.clock.now(), notes)
 
     session.run(work)
 

@@ -60,11 +60,15 @@ class FleetReader:
         self._seen: tuple[object, ...] = ()
         self._fleet: Fleet | None = None
 
-    def __call__(self) -> Fleet:
-        """The fleet as the files are now. Raises what `load_fleet` raises."""
+    def stamp(self) -> tuple[object, ...]:
+        """What the files look like from outside: it changes when one of them does."""
         paths = [self._config_dir / name for name in _FILES]
         stats = [path.stat() if path.is_file() else None for path in paths]
-        seen = tuple((one.st_mtime_ns, one.st_size, one.st_ino) if one else None for one in stats)
+        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) if one else None for one in stats)
+
+    def __call__(self) -> Fleet:
+        """The fleet as the files are now. Raises what `load_fleet` raises."""
+        seen = self.stamp()
         if self._fleet is None or seen != self._seen:
             self._fleet, self._seen = load_fleet(self._config_dir), seen
         return self._fleet

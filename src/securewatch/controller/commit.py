@@ -1,14 +1,14 @@
 """Commits what was decided about one run: its state, its next effects and the audit entries, in one transaction."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from securewatch.controller.commit_rollout import Scribe
 from securewatch.controller.messenger import put_notices
 from securewatch.core.errors import Conflict
-from securewatch.deploy.model import Run, RunKind, ServiceKind, Stage
+from securewatch.deploy.model import Progress, Run, RunKind, ServiceKind, Stage
 from securewatch.deploy.view import Decision, EffectState, View
 from securewatch.rollout.gates import Grant, valid_grants
 from securewatch.rollout.model import MemberState
@@ -148,14 +148,24 @@ class Committer:
 
 def difference(before: Run, after: Run) -> dict[str, Any]:
     """What changed in a run, for the journal: each field once, and of the progress only what is new of each service."""
-    old, new = asdict(before), asdict(after)
-    found = {key: value for key, value in new.items() if value != old[key] and key not in ("progress", "epoch")}
+    found = _changed(before, after, but=("progress", "epoch"))
     for one in after.progress:
-        earlier, later = asdict(before.of(one.kind)), asdict(one)
-        steps = {key: value for key, value in later.items() if value != earlier[key]}
+        steps = _changed(before.of(one.kind), one, but=())
         if steps:
             found[str(one.kind)] = steps
     return found
+
+
+def _changed(before: Run | Progress, after: Run | Progress, *, but: Collection[str]) -> dict[str, Any]:
+    """The fields that differ, as plain values."""
+    old, new = vars(before), vars(after)
+    return {key: _plain(value) for key, value in new.items() if key not in but and value != old[key]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_plain(one) for one in value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def changes(view: View, decision: Decision) -> bool:

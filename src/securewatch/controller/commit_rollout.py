@@ -55,6 +55,16 @@ class Scribe:
         )
         return saved
 
+    async def add_member(self, tx: Tx, member: Member) -> None:
+        """Store a customer that joined a rollout."""
+        await rollouts.add_member(tx, member)
+        detail = {"rollout": member.rollout_id, "phase": member.phase, "batch": member.batch}
+        if member.detail:
+            detail["detail"] = member.detail
+        await audit.append(
+            tx, self.box, at=self.at, actor=self.actor, action="member.joined", slug=member.slug, detail=detail
+        )
+
     async def save_member(self, tx: Tx, before: Member, after: Member) -> Member:
         """Store a member. Raises like `save_rollout`."""
         saved = await rollouts.update_member(tx, after, expected_epoch=before.epoch)

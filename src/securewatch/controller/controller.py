@@ -83,7 +83,7 @@ EVERYTHING = Scope()
 
 @dataclass(frozen=True)
 class Parts:
-    """What a controller is made of."""
+    """What a controller is made of. `stamp` changes when the files do: that is news for the chores."""
 
     database: Database
     box: SecretBox
@@ -94,6 +94,7 @@ class Parts:
     starter: Starter
     drain_seconds: float = 20.0
     chores: Sequence[Chore] = ()
+    stamp: Callable[[], object] = lambda: None
 
 
 class Controller:
@@ -108,6 +109,7 @@ class Controller:
         self._wake = asyncio.Event()
         self._seen_changes = -1
         self._news_for: set[str] = set()
+        self._stamp: object = None
         self._memory = Memory()
         self._decision: FleetDecision | None = None
         self._asked: frozenset[str] = frozenset()
@@ -137,6 +139,7 @@ class Controller:
     async def tick(self) -> bool:
         """Load, decide, commit, dispatch. Returns whether anything changed, so that another tick is due at once."""
         self._wake.clear()
+        stamp = self._parts.stamp()
         self._ticked_at = now = self._parts.clock.now()
         self._memory.starting = self._starting()
         async with self._parts.database.read() as tx:
@@ -153,7 +156,9 @@ class Controller:
         changed = await self._commit_rollouts(fleet, decision, now) or changed
         self._dispatch(fleet.views, decision, now)
         self._dispatch_starts(fleet.rollouts, decision, now)
-        self._dispatch_chores(now, is_news=news is None or not news.isdisjoint((FLEET, OUTBOX)))
+        is_news = news is None or not news.isdisjoint((FLEET, OUTBOX)) or stamp != self._stamp
+        self._stamp = stamp
+        self._dispatch_chores(now, is_news=is_news)
         return changed
 
     def _is_mine(self, run: Run) -> bool:
@@ -290,11 +295,15 @@ class Controller:
         try:
             while not waiter.done():
                 await asyncio.wait({waiter}, timeout=LOOK_FOR_CHANGES_SECONDS)
-                is_news = await self._parts.database.changes() != self._seen_changes and not self._tasks
+                is_news = await self._is_news() and not self._tasks
                 if is_news or not self._scope.is_everything:
                     return
         finally:
             waiter.cancel()
+
+    async def _is_news(self) -> bool:
+        """Whether others changed the database, or the files."""
+        return self._parts.stamp() != self._stamp or await self._parts.database.changes() != self._seen_changes
 
     def _next_at(self) -> datetime | None:
         """The next instant that matters to what this controller acts for; a past one that began nothing is obsolete."""

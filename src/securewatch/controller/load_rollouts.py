@@ -7,6 +7,7 @@ from securewatch.core.errors import NeedsHuman, Refused, SecurewatchError
 from securewatch.deploy.model import Run, Stage
 from securewatch.rollout.gates import Grant
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
+from securewatch.rollout.roster import with_joined
 from securewatch.rollout.view import RolloutView
 from securewatch.store import approvals, freezes, meta, release_plans, releases, rollouts, runs
 from securewatch.store.database import Tx
@@ -54,6 +55,7 @@ async def load_rollout_view(
             why="the state database lost rows",
             fix="restore the state database from its last backup",
         )
+    plan = with_joined(plan, members.values())
     return RolloutView(
         rollout,
         plan,

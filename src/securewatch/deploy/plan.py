@@ -167,6 +167,11 @@ def plan_deploy(
         endpoints=terms.endpoints,
         from_version=planning.from_version or None,
     )
+    return plan_of(part, target, notes=planning.notes)
+
+
+def plan_of(part: CustomerPlan, target: Target, *, notes: tuple[str, ...] = ()) -> Plan:
+    """The document around what is decided for one customer, with its hash."""
     plan = Plan(
         plan_format=PLAN_FORMAT,
         kind=target.kind,
@@ -174,7 +179,7 @@ def plan_deploy(
         commit=target.commit,
         customers=(part,),
         hash="",
-        notes=planning.notes,
+        notes=notes,
         redeploy=target.redeploy,
     )
     return replace(plan, hash=hash_of(plan))

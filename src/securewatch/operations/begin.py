@@ -12,6 +12,7 @@ from securewatch.deps import Deps
 from securewatch.operations.plan import DOWNGRADE, DeployRequest, ForRelease, Planned, plan_customer
 from securewatch.operations.start import add_planned, bind
 from securewatch.rollout.model import HAS_IT, Member, MemberState, Rollout, RolloutState
+from securewatch.rollout.roster import LEFT
 from securewatch.rollout.verbs import halt
 from securewatch.rollout.view import RolloutView, Start
 from securewatch.store import meta, rollouts, sealed
@@ -19,6 +20,7 @@ from securewatch.store.database import Tx
 from securewatch.store.news import FLEET
 
 MOVED = "SW412"
+NO_CUSTOMER = "SW202"
 AGAIN_SECONDS = 60.0
 """Product seconds before a start is tried again that met another command."""
 
@@ -89,14 +91,19 @@ class MemberStarter:
         return now + timedelta(seconds=AGAIN_SECONDS)
 
     async def _give_up(self, start: Start, error: SecurewatchError) -> datetime | None:
-        """The member failed before anything was written; one that runs a newer version is skipped."""
+        """The member failed before anything was written.
+
+        It is skipped where it runs a newer version, left the files, or is held by them: then the others go on.
+        """
         now = self.deps.clock.now()
         scribe = Scribe(self.deps.box(create=True), self.deps.settings.actor, now)
-        state = MemberState.SKIPPED if error.code == DOWNGRADE else MemberState.FAILED
+        is_left_out = isinstance(error, ConfigError) or error.code in (DOWNGRADE, NO_CUSTOMER)
+        state = MemberState.SKIPPED if is_left_out else MemberState.FAILED
+        code, detail = ("", LEFT) if error.code == NO_CUSTOMER else (error.code, error.what)
         async with (await self.deps.database()).write("refused", about=(FLEET,)) as tx:
             _, member = await _load(tx, start)
             if member.epoch == start.epoch:
-                failed = replace(member, state=state, since=now, code=error.code, detail=error.what)
+                failed = replace(member, state=state, since=now, code=code, detail=detail)
                 await scribe.save_member(tx, member, failed)
         return None
 

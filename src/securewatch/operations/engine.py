@@ -13,6 +13,7 @@ from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
 from securewatch.operations.begin import MemberStarter
+from securewatch.operations.roster import RosterKeeper
 from securewatch.rollout.schedule import expected_starts
 
 IsDone = Callable[[], Awaitable[bool]]
@@ -31,6 +32,7 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
         started_at=deps.clock.now(),
     )
     parts = LedgerParts(database, box, tools, deps.settings.actor)
+    roster = RosterKeeper(deps)
     sight = Sight(client, await deps.prober(), deps.repository)
     return Controller(
         Parts(
@@ -42,7 +44,8 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
             actor=deps.settings.actor,
             starter=MemberStarter(deps),
             drain_seconds=2 * deps.settings.http_timeout_seconds,
-            chores=((await make_announcer(deps)).announce_due, (await make_messenger(deps)).deliver_due),
+            chores=(roster.keep, (await make_announcer(deps)).announce_due, (await make_messenger(deps)).deliver_due),
+            stamp=roster.stamp,
         ),
         scope=scope,
     )

@@ -62,6 +62,7 @@ _MEMBERS = {
     MemberState.HELD: "A customer needs a person.",
     MemberState.SKIPPED: "The version does not come to a customer, for the reason given.",
 }
+_JOINED = {"member.joined": "A customer came into the files while a rollout ran; with its phase and batch."}
 _NOTICES = {
     NoticeState.WAITING: "Something is to be told to these recipients, or again after a delivery that was refused.",
     NoticeState.SENDING: "A notice is about to be sent.",
@@ -93,6 +94,7 @@ ACTIONS: dict[str, str] = {
     **{f"run.{stage}": meaning for stage, meaning in _STAGES.items()},
     **{f"rollout.{state}": meaning for state, meaning in _ROLLOUTS.items()},
     **{f"member.{state}": meaning for state, meaning in _MEMBERS.items()},
+    **_JOINED,
     **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
     **{f"notice.{state}": meaning for state, meaning in _NOTICES.items()},
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from securewatch.config.fleet import Fleet
 from securewatch.core.errors import NeedsHuman, NotFound, Refused, UsageError
 from securewatch.deploy.model import ServiceKind
 from securewatch.deps import Deps
@@ -50,10 +51,8 @@ async def make_release_plan(
     if only_minor:
         _refuse_patch(tag.name)
     await refuse_moved(deps, tag)
-    tags = tuple(one.version for one in await deps.repository.list_tags() if one.version is not None)
-    rows = await _current(deps)
-    current = _versions_of(rows)
-    plan = plan_release(deps.fleet, ReleaseTarget(tag.name, tag.commit, tags), current)
+    plan = await plan_of(deps, deps.fleet, version=tag.name, commit=tag.commit)
+    current = _versions_of(await _current(deps))
     there = tuple(one.slug for phase in plan.phases for one in phase.due if current.get(one.slug) == tag.name)
     now = deps.clock.now()
     known = Known(await _build_seconds(deps), there, await _tested_at(deps, plan))
@@ -61,6 +60,12 @@ async def make_release_plan(
     if not planned.is_feasible and not force:
         raise infeasible(planned)
     return planned
+
+
+async def plan_of(deps: Deps, fleet: Fleet, *, version: str, commit: str) -> ReleasePlan:
+    """The plan of a version, at that commit, for the customers of `fleet`, by the tags and what is on record now."""
+    tags = tuple(one.version for one in await deps.repository.list_tags() if one.version is not None)
+    return plan_release(fleet, ReleaseTarget(version, commit, tags), _versions_of(await _current(deps)))
 
 
 def _refuse_patch(version: str) -> None:

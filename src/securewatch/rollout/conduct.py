@@ -38,6 +38,7 @@ class _Course:
 
     def __post_init__(self) -> None:
         self.check = FreezeCheck(self.view.freezes, self.now)
+        self.running = sum(one.state is MemberState.RUNNING for one in self.members.values())
         self.by_phase: dict[str, list[Member]] = {}
         for slug in self.view.plans:
             if slug in self.members:
@@ -46,8 +47,7 @@ class _Course:
     @property
     def under_way(self) -> int:
         """Customers under way, with those whose start is."""
-        running = sum(one.state is MemberState.RUNNING for one in self.members.values())
-        return running + len(self.view.starting) + len(self.starts)
+        return self.running + len(self.view.starting) + len(self.starts)
 
 
 def decide_rollout(view: RolloutView, now: datetime) -> RolloutDecision:

@@ -210,3 +210,22 @@ class Rollout:
     detail: str = ""
     finished_at: datetime | None = None
     epoch: int = 0
+
+
+def new_members(rollout: Rollout, plan: ReleasePlan, now: datetime) -> list[Member]:
+    """The members of a rollout at its begin. Nobody is asked for yet; who is left out is skipped, with the reason."""
+    return [
+        Member(
+            rollout_id=rollout.id,
+            slug=one.slug,
+            phase=phase.name,
+            batch=one.batch,
+            state=MemberState.SKIPPED if one.left_out else MemberState.PENDING,
+            since=now,
+            asked=False,
+            code=one.code,
+            detail=one.left_out,
+        )
+        for phase in plan.phases
+        for one in phase.members
+    ]

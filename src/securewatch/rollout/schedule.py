@@ -11,6 +11,7 @@ from itertools import groupby
 from securewatch.rollout.calls import Calls, count_calls, starts_per_minute
 from securewatch.rollout.conflicts import Conflict, crowded, customer_conflicts
 from securewatch.rollout.model import Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
+from securewatch.rollout.roster import with_joined
 from securewatch.rollout.slots import Frame, Lanes, Range, facts_of, first_from, ranges_under
 from securewatch.rollout.usual import BUILD_SECONDS, usual_duration
 
@@ -117,6 +118,8 @@ def expected_starts(
     plan: ReleasePlan, members: Iterable[Member], day_zero: datetime, *, now: datetime
 ) -> Mapping[str, datetime | None]:
     """When each customer of a rollout that still waits is expected to start, as things stand now."""
+    members = tuple(members)
+    plan = with_joined(plan, members)
     begun = [one.slug for one in members if one.state is not MemberState.PENDING]
     schedule = make_schedule(plan, day_zero, now=now, known=Known(there=begun))
     return {one.slug: one.start for one in schedule.slots}

@@ -25,10 +25,11 @@ class PhaseState(StrEnum):
 class RolloutView:
     """Everything that a decision about one rollout may look at.
 
-    `runs` are the latest runs of its members by id, as far as something may still come of them; `grants` the answers
-    given to its plan; `busy` the other unfinished run of a customer by slug; `freezes` those that people set; `having`
-    the customers with the version on every service, by whatever command; `starting` the members whose start is under
-    way in this process. `demo_verified_at` is the version's first verified deploy to a demo customer.
+    `plan` has those who joined in their phases. `runs` are the latest runs of its members by id, as far as something
+    may still come of them; `grants` the answers given to its plan; `busy` the other unfinished run of a customer by
+    slug; `freezes` those that people set; `having` the customers with the version on every service, by whatever
+    command; `starting` the members whose start is under way in this process. `demo_verified_at` is the version's first
+    verified deploy to a demo customer.
     """
 
     rollout: Rollout
@@ -46,9 +47,7 @@ class RolloutView:
     @cached_property
     def plans(self) -> Mapping[str, tuple[PhasePlan, MemberPlan]]:
         """Each member's part of the plan, and its phase's."""
-        found = {one.slug: (phase, one) for phase in self.plan.phases for one in phase.members}
-        joined = {one.slug: (self.plan.phase(one.phase), one.joined) for one in self.members.values() if one.joined}
-        return found | joined
+        return {one.slug: (phase, one) for phase in self.plan.phases for one in phase.members}
 
     @cached_property
     def _grants_by_slug(self) -> Mapping[str, Sequence[Grant]]:

@@ -68,7 +68,7 @@ def _one(members: Sequence[Member], slug: str) -> Member:
         raise NotFound(
             "SW208",
             f"{slug} is not in the rollout",
-            why="it joined after the plan was made, or its policy has no phase",
+            why="it is new in the files and no controller has seen it yet, or its policy has no phase",
             fix="securewatch rollout status",
         )
     return found

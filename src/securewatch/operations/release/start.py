@@ -1,6 +1,6 @@
 """Begin a rollout, or ask an open one for more of its customers. Commits rows; the controller does the rest."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,8 @@ from securewatch.deps import Deps
 from securewatch.operations.begin import save_templates
 from securewatch.operations.owner import find_owner
 from securewatch.operations.start import bind, refuse_paused
-from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout, RolloutState
+from securewatch.rollout.model import ReleasePlan, Rollout, RolloutState, new_members
+from securewatch.rollout.roster import with_joined
 from securewatch.rollout.verbs import ask
 from securewatch.store import audit, meta, release_plans, releases, rollouts, runs
 from securewatch.store.database import Tx
@@ -43,7 +44,7 @@ class Asked:
 
 
 async def find_open(deps: Deps, version: str) -> tuple[Rollout, ReleasePlan] | None:
-    """The open rollout of a version with its plan, None where there is none."""
+    """The open rollout of a version with its plan, and in it who joined; None where there is none."""
     database = await deps.existing_database()
     if database is None:
         return None
@@ -52,7 +53,8 @@ async def find_open(deps: Deps, version: str) -> tuple[Rollout, ReleasePlan] | N
         if found is None:
             return None
         plan = await release_plans.load_release_plan(tx, found.plan_hash)
-    return None if plan is None else (found, plan)
+        members = await rollouts.members_of(tx, found.id)
+    return None if plan is None else (found, with_joined(plan, members.values()))
 
 
 async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Asked:
@@ -76,8 +78,8 @@ async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Aske
         else:
             _tell_open(rollout, plan, wish, tell)
             plan = await release_plans.load_release_plan(tx, rollout.plan_hash) or plan
-        slugs = _picked(wish, plan)
         members = await rollouts.members_of(tx, rollout.id)
+        slugs = _picked(wish, with_joined(plan, members.values()))
         for one in ask(members.values(), slugs, forced=wish.force):
             await scribe.save_member(tx, members[one.slug], one)
         if wish.force:
@@ -132,7 +134,7 @@ async def _begin(deps: Deps, tx: Tx, wish: Wish, plan: ReleasePlan) -> Rollout:
         requested_at=now,
         reason=wish.reason,
     )
-    rollout = await rollouts.add_rollout(tx, rollout, _members(rollout, plan, now))
+    rollout = await rollouts.add_rollout(tx, rollout, new_members(rollout, plan, now))
     await save_templates(deps, tx, rollout.id)
     await meta.set_meta(tx, f"tag:{plan.version}", plan.commit)
     detail = {"rollout": rollout.id, "version": plan.version, "commit": plan.commit, "day_zero": rollout.day_zero}
@@ -146,25 +148,6 @@ async def _begin(deps: Deps, tx: Tx, wish: Wish, plan: ReleasePlan) -> Rollout:
         detail={key: str(value) for key, value in detail.items()},
     )
     return rollout
-
-
-def _members(rollout: Rollout, plan: ReleasePlan, now: datetime) -> Sequence[Member]:
-    """Nobody is asked for yet; who is left out is skipped from the start, with the plan's reason."""
-    return [
-        Member(
-            rollout_id=rollout.id,
-            slug=one.slug,
-            phase=phase.name,
-            batch=one.batch,
-            state=MemberState.SKIPPED if one.left_out else MemberState.PENDING,
-            since=now,
-            asked=False,
-            code=one.code,
-            detail=one.left_out,
-        )
-        for phase in plan.phases
-        for one in phase.members
-    ]
 
 
 async def _day_zero(tx: Tx, wish: Wish, plan: ReleasePlan) -> datetime | None:
