@@ -167,7 +167,7 @@ def _phases(chance: random.Random, enterprise_count: int) -> list[PhaseRules]:
 def _freezes(chance: random.Random, start: datetime, slugs: list[str]) -> tuple[Freeze, ...]:
     found = []
     for number in range(chance.randrange(3)):
-        begin = start + timedelta(hours=chance.randrange(24, 24 * 35))
+        begin = start + timedelta(days=chance.choice((1, 8, chance.uniform(2, 35)))) - timedelta(hours=1)
         end = begin + timedelta(hours=chance.choice((6, 12, 36)))
         some = tuple(chance.sample(slugs, 3)) if chance.random() < 0.5 and len(slugs) > 3 else ()
         found.append(Freeze(f"freeze {number}", begin.replace(microsecond=0), end.replace(microsecond=0), some))
@@ -269,7 +269,7 @@ def _policies_file() -> dict[str, object]:
 
 def _own_file(made: MadeUp) -> dict[str, object]:
     return {
-        "probe": {"dense_interval": "30_minutes", "dense_duration": "1_hour", "sparse_interval": "1_hour"},
+        "probe": {"dense_interval": "1_hour", "dense_duration": "1_hour", "sparse_interval": "3_hours"},
         "failure_budget": {
             one.name: f"{one.failures * 100:g}%" if one.failures else 0 for one in made.phases.values()
         },

@@ -5,6 +5,7 @@ with what decides. What it says begins with the invariant: `I4 c003: ...`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -60,6 +61,7 @@ class Witness:
         self._started: set[tuple[str, str, int]] = set()
         self._doubts: dict[tuple[str, str, int], datetime] = {}
         self._states: dict[str, str] = {}
+        self._entries: Counter[str] = Counter()
         self._commit = ""
         self.audit_count = 0
 
@@ -255,7 +257,8 @@ class Witness:
             self.say("I5", f"{member['phase']}: more than {size} at once")
         before = [one for one in due if one["batch"] < member["batch"]]
         for one in before:
-            if one["state"] not in _OVER and datetime.fromisoformat(one["since"]) < began:
+            is_before = one["state"] == "running" or datetime.fromisoformat(one["since"]) < began
+            if one["state"] not in _OVER and is_before:
                 self.say("I4", f"{member['slug']} of batch {member['batch']} began before {one['slug']} ended")
             ended = datetime.fromisoformat(one["verified_at"]) if one["verified_at"] and one["state"] in _WELL else None
             if ended is not None and began < ended + timedelta(hours=rules.delay_hours):
@@ -290,6 +293,7 @@ class Witness:
         at, detail = datetime.fromisoformat(entry["at"]), json.loads(entry["detail"])
         if noun == "run":
             self._states[entry["run_id"]] = state
+            self._entries[entry["run_id"]] += 1
             if state == "backing_up":
                 self._judge_entry(self._run(entry["run_id"]), at)
         elif noun == "effect":
@@ -326,7 +330,9 @@ class Witness:
         now = self.stage.clock.now()
         for row in self.rows.all("SELECT * FROM effect WHERE state IN ('intent', 'sent', 'accepted', 'in_doubt')"):
             self.say("I12", f"{row['run_id']} {row['key']} is {row['state']} since {row['intent_at']}, now {now}")
-        for row in self.rows.all("SELECT id, stage FROM run"):
+        for row in self.rows.all("SELECT id, stage, epoch FROM run"):
+            if self._entries[row["id"]] != row["epoch"]:
+                self.say("I10", f"{row['id']} changed {row['epoch']} times, with {self._entries[row['id']]} entries")
             if row["stage"] not in _ENDED:
                 self.say("I12", f"{row['id']} is still {row['stage']}")
             if self._states.get(row["id"], row["stage"]) != row["stage"]:
