@@ -14,3 +14,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
     asyncio.run(pyfuncitem.obj(**arguments))
     return True
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the simulation suite plays: one seed, or so many of them, with so many customers each."""
+    parser.addoption("--seed", type=int, default=None, help="play this seed of tests/simulation alone")
+    parser.addoption("--seeds", type=int, default=200, help="play so many seeds of tests/simulation")
+    parser.addoption("--customers", type=int, default=20, help="customers of each seed's fleet")

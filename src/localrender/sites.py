@@ -88,13 +88,17 @@ class Sites:
         """All sites as one ASGI application: the port of the request's host picks the service."""
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
         host = next((value for name, value in headers if name.lower() == "host"), "")
-        front = self._hosts.get(host)
         query = scope["query_string"].decode("latin-1")
         request = Request(scope["method"], scope["path"] + (f"?{query}" if query else ""), headers)
-        answer = await front.answer(request) if front else Answer(502, TEXT_TYPE, b"Bad Gateway")
+        answer = await self.ask(host, request)
         content_type = (b"content-type", answer.content_type.encode("latin-1"))
         await send({"type": "http.response.start", "status": answer.status, "headers": [content_type]})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+    async def ask(self, host: str, request: Request) -> Answer:
+        """The answer of the site at `127.0.0.1:<port>`, without a connection; 502 where there is none."""
+        front = self._hosts.get(host)
+        return await front.answer(request) if front else Answer(502, TEXT_TYPE, b"Bad Gateway")
 
     async def _admit(self, service_id: str, target: Target, kind: str) -> None:
         """Ask for the new instance's health as Render does, and keep it beside the one that serves.

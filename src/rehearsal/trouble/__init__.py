@@ -1,0 +1,1 @@
+"""What goes wrong in rehearsals, seeded; `menu.py` lists it all."""
