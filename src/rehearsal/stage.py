@@ -20,7 +20,7 @@ from localrender.sample.app.release import Release
 from localrender.vendor import Snapshot
 from rehearsal.fleet import CANARY, KEY, MadeUp, write_config
 from rehearsal.virtual_time import VirtualClock, VirtualLoop
-from rehearsal.wires import Ask, Bend, Life, SiteWire, Wire, Ways
+from rehearsal.wires import Ask, Bend, Life, SiteWire, Ways, Wire
 from securewatch.config.fleet import Fleet
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import NotFound

@@ -98,12 +98,12 @@ class ServiceSuspended(ServiceTrouble):
     def break_it(self, scene: Scene, service: Service) -> None:
         """Suspend it."""
         service.suspended = True
-        scene.stage.host._front(service.id).suspended = True  # noqa: SLF001 - what `suspend` does, at once
+        scene.stage.host._front(service.id).suspended = True
 
     def mend(self, scene: Scene, service: Service) -> None:
         """Resume it, without a deploy."""
         service.suspended = False
-        scene.stage.host._front(service.id).suspended = False  # noqa: SLF001
+        scene.stage.host._front(service.id).suspended = False
 
 
 class ServiceDeleted(ServiceTrouble):
@@ -237,7 +237,7 @@ class BadInOnePhase(Trouble):
     def _sick(self, scene: Scene, customer: Customer, *, status: int | None) -> None:
         from localrender.forwarder import Fault  # noqa: PLC0415
 
-        front = scene.stage.host._front(customer.backend)  # noqa: SLF001 - what `misbehave` does, at once
+        front = scene.stage.host._front(customer.backend)
         front.misbehave(None if status is None else Fault(status=status))
         self.has_fired = self.has_fired or status is None
 

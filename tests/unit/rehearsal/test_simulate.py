@@ -14,6 +14,7 @@ from rehearsal.simulate.fate import Fate, Trouble
 from securewatch.config.load import load_fleet
 from securewatch.core.errors import InternalError, UsageError
 from securewatch.deploy.model import ServiceKind, WindowSpec
+from securewatch.operations.release import simulate as simulate_verb
 from securewatch.operations.release.simulate import CourseOutcome, Setting, Wish, enlarged, refuse_broken
 from securewatch.rollout import conduct
 from securewatch.rollout.gates import window_of
@@ -145,8 +146,6 @@ def test_an_enlarged_fleet_has_so_many_customers_like_those_of_the_files() -> No
 
 
 def test_unusable_numbers_are_refused_before_anything_is_planned() -> None:
-    from securewatch.operations.release import simulate as verb
-
     for wish in (Wish("v1.1.0", failure_rate=1.5), Wish("v1.1.0", runs=0), Wish("v1.1.0", probes="some")):
         with pytest.raises(UsageError, match="cannot be"):
-            verb._check(wish)
+            simulate_verb._check(wish)

@@ -127,7 +127,7 @@ def find_rehearsal() -> Simulate:
 
 
 def refuse_broken(courses: Sequence[CourseOutcome]) -> None:
-    """Raise InternalError (SW901) where an invariant was broken: a bug, and no release should begin before it is found."""
+    """Raise InternalError (SW901) where an invariant was broken: a bug; begin no release before it is found."""
     found = [(one.seed, text) for one in courses for text in one.violations]
     if found:
         raise InternalError(
