@@ -17,6 +17,7 @@ from securewatch.cli import (
     options,
     output,
     releases,
+    rollout_outlook,
     rollouts,
     tags,
     versions,
@@ -86,6 +87,9 @@ GROUPS = (
 
 releases.app.command("status")(rollouts.check_status)
 releases.app.command("watch")(tags.release_watch)
+for _group in (rollouts.app, releases.app):
+    _group.command("why")(rollout_outlook.why)
+    _group.command("eta")(rollout_outlook.eta)
 
 
 def _show_group(context: typer.Context) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,12 @@ async def rolling(folder: Path, *, asked: bool = True, **changes: Any) -> AsyncI
         yield state, another(state)
 
 
+async def expected(*_: object) -> dict[str, datetime | None]:
+    return {"acme": START}
+
+
 def another(state: State) -> Announcer:
-    return Announcer(state.database, state.box, actor="ann", expect=lambda *_: {"acme": START})
+    return Announcer(state.database, state.box, actor="ann", expect=expected)
 
 
 async def told(state: State) -> list[tuple[str, str]]:
