@@ -5,7 +5,7 @@ from datetime import datetime
 
 from securewatch.controller.messenger import put_notices
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout, RolloutState
-from securewatch.rollout.notices import Notice, advance_notices
+from securewatch.rollout.notices import Notice, advance_notices, moved_notices
 from securewatch.store import freezes, meta, outbox, release_plans, rollouts
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
@@ -24,7 +24,7 @@ class Announcer:
         self._actor = actor
         self._expect = expect
         self._told: set[tuple[str, str]] = set()
-        self._slots: dict[str, tuple[object, Mapping[str, datetime | None]]] = {}
+        self._slots: dict[str, tuple[object, Mapping[str, datetime | None], tuple[Notice, ...]]] = {}
 
     async def announce_due(self, now: datetime) -> datetime | None:
         """Put what is due; gives when the next one will be, as things stand. Customers nobody asked for hear nothing.
@@ -53,7 +53,10 @@ class Announcer:
         members = (await rollouts.members_of(tx, rollout.id)).values()
         waiting = frozenset(one.slug for one in members if one.state is MemberState.PENDING)
         seen = (waiting, now.replace(minute=0, second=0, microsecond=0), tuple(await freezes.open_freezes(tx)))
+        asked = [one for one in members if one.asked]
         if self._slots.get(rollout.id, (None,))[0] != seen:
-            self._slots[rollout.id] = (seen, await self._expect(plan, members, rollout.day_zero, now))
-        slots = self._slots[rollout.id][1]
-        return advance_notices(plan, [one for one in members if one.asked], slots=slots, now=now)
+            slots = await self._expect(plan, members, rollout.day_zero, now)
+            told = [one.notice for one in await outbox.notices_of(tx, version=plan.version)]
+            self._slots[rollout.id] = (seen, slots, moved_notices(plan, asked, told, slots=slots, now=now))
+        _, slots, moved = self._slots[rollout.id]
+        return (*moved, *advance_notices(plan, asked, slots=slots, now=now))
