@@ -175,7 +175,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_stage(made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dict[str, Release]) -> AsyncIterator[Stage]:
+async def set_stage(
+    made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dict[str, Release]
+) -> AsyncIterator[Stage]:
     """The world of an installation from its first instant on; everything in it is gone afterwards."""
     shared = Path("/dev/shm")  # noqa: S108 - a folder in memory where there is one
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=shared if shared.is_dir() else None))
@@ -191,7 +193,17 @@ async def set_stage(made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dic
         chance = random.Random(f"stage:{made.seed}")  # noqa: S311 - the same seed gives the same play
         async with AsyncExitStack() as stack:
             yield Stage(
-                made, folder, loop, clock, host, platform, create_app(platform), hooks, StagedRepository(host), chance, stack
+                made,
+                folder,
+                loop,
+                clock,
+                host,
+                platform,
+                create_app(platform),
+                hooks,
+                StagedRepository(host),
+                chance,
+                stack,
             )
     finally:
         await platform.close()
@@ -205,5 +217,3 @@ def _snapshot(releases: dict[str, Release]) -> Snapshot:
     commits[MOVED_TO] = CommitInfo(MOVED_TO, "Forced", at)
     shown = {_COMMITS[tag]: one for tag, one in releases.items()} | {MOVED_TO: Release("1.1.0")}
     return Snapshot(MOVED_TO, {tag: _COMMITS[tag] for tag in releases}, commits, shown)
-
-

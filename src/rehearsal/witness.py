@@ -208,7 +208,9 @@ class Witness:
         rules = self._made.phases[self._made.customers[run["slug"]].policy]
         sql = "SELECT * FROM approval WHERE used_by = ? AND granted = 1"
         found = self.rows.all(sql, run["id"]) if rules.approvals else []
-        actors = {row["actor"] for row in found if row["plan_hash"] == run["release_hash"] and row["slug"] == run["slug"]}
+        actors = {
+            row["actor"] for row in found if row["plan_hash"] == run["release_hash"] and row["slug"] == run["slug"]
+        }
         if actors & {run["requested_by"]}:
             self.say("I9", f"{run['slug']}: {run['requested_by']} approved a request of their own")
         if actors - {*APPROVERS, REQUESTER}:

@@ -137,6 +137,28 @@ def test_serve_carries_a_detached_rollout_on_after_being_killed(fleet: Place) ->
     assert len(deploys_of(fleet, "demo")) == 1
 
 
+def test_why_and_eta_tell_what_each_customer_waits_for_and_when_it_ends(fleet: Place) -> None:
+    began = fleet.run(*START, "--detach", "-o", "json").ended(0).data
+    day_zero = datetime.fromisoformat(began["day_zero"])
+
+    one = fleet.run("rollout", "why", "medhealth").ended(0).out
+    everybody = fleet.run("rollout", "why", "-o", "json").ended(0).data
+    eta = fleet.run("rollout", "eta", "-o", "json").ended(0).data
+    status = fleet.run("check-status", *VERSION, "-o", "json", script=MANAGER).ended(0).data
+
+    assert "and for     an approval by anyone but robin" in one
+    assert "securewatch approve --version v1.1.0 --customer medhealth" in one
+    gates = {row["slug"]: {gate["name"]: gate["person"] for gate in row["gates"]} for row in everybody}
+    assert gates["medhealth"]["approval"] == "anyone but robin"
+    assert 22 <= (datetime.fromisoformat(eta["earliest"]) - day_zero).days <= 51
+    assert datetime.fromisoformat(eta["earliest"]) < datetime.fromisoformat(eta["latest"])
+    assert [row["name"] for row in eta["phases"]] == ["demo", "startup", "standard", "enterprise"]
+    assert status["eta"] == {"earliest": eta["earliest"], "latest": eta["latest"]}
+    assert "expected    " in fleet.run("rollout", "status").ended(0).out
+    assert "expected    " in fleet.run("rollout", "eta").ended(0).out
+    fleet.refuses(2, "SW202", "rollout", "why", "nobody")
+
+
 def test_people_pause_resume_skip_and_abort(fleet: Place) -> None:
     fleet.run(*START, "--detach").ended(0)
 

@@ -17,7 +17,11 @@ class ForeignDeploy(Trouble):
 
     def prepare(self, scene: Scene) -> None:
         """Half a minute after one of our requests."""
-        scene.nth("/deploys", scene.chance.randrange(1, 8), lambda ask, _: scene.later(30 / 86400, lambda: self._do(scene, ask)))
+        scene.nth(
+            "/deploys",
+            scene.chance.randrange(1, 8),
+            lambda ask, _: scene.later(30 / 86400, lambda: self._do(scene, ask)),
+        )
 
     def _do(self, scene: Scene, ask: Ask) -> None:
         platform = scene.stage.platform
@@ -256,7 +260,10 @@ class RollbackFails(BadInOnePhase):
         super().prepare(scene)
         for customer in scene.stage.made.customers.values():
             if customer.policy == self.phase:
-                scene.stage.platform.state.services[customer.backend].scripts += [Script(), Script(ends=Status.UPDATE_FAILED)]
+                scene.stage.platform.state.services[customer.backend].scripts += [
+                    Script(),
+                    Script(ends=Status.UPDATE_FAILED),
+                ]
 
 
 class ArtifactGone(BadInOnePhase):

@@ -47,7 +47,7 @@ COMMANDS = {
     "rollout": ("rollouts:app", "A release over all customers: start, status, pause."),
     "customer": ("customers:app", "The customers: list, show, history, export."),
     "version": ("versions:app", "The vendor's versions: list, validate, create."),
-    "notice": ("notices:app", "What customers and the team were told: list."),
+    "notice": ("notices:app", "What customers and the team were told: list, resend."),
     "freeze": ("freezes:app", "Times in which nothing starts: add, rm, list."),
     "config": ("installation:config", "The configuration: check, show, schema."),
     "audit": ("installation:audit", "The audit log: list, verify."),

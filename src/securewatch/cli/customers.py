@@ -15,7 +15,7 @@ def list_(context: typer.Context) -> None:
     securewatch customer list
     """
     from securewatch.cli.data import print_json, rows_data
-    from securewatch.cli.show import instant_or_dash, status_text
+    from securewatch.cli.show import instant_or_dash, standing_words, status_text
     from securewatch.cli.tables import show_table
     from securewatch.operations.history import list_customers
 
@@ -35,7 +35,7 @@ def list_(context: typer.Context) -> None:
                 row.frontend or "-",
                 status_text(row.status) if row.status else "-",
                 instant_or_dash(row.since),
-                f"held: {row.held}" if row.held else "",
+                "; ".join([*([f"held: {row.held}"] if row.held else []), *map(standing_words, row.standing)]),
             )
             for row in rows
         ),

@@ -1,4 +1,4 @@
-"""Commands about notices: send what is due, list what became of them."""
+"""Commands about notices: send what is due, list what became of them, try again what failed."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from securewatch.operations.notices import Drafts
     from securewatch.store.outbox import Entry
 
-app = typer.Typer(help="What customers and the team were told: list.")
+app = typer.Typer(help="What customers and the team were told: list, resend.")
 AnyVersion = Annotated[
     str | None, typer.Option("--version", help="The git tag, like v1.1.0.", autocompletion=options.complete_versions)
 ]
@@ -73,6 +73,28 @@ def list_(context: typer.Context, version: AnyVersion = None, customer: options.
 
     session = session_of(context)
     _show_entries(session, session.run(lambda deps: list_notices(deps, version=version, customer=customer)))
+
+
+@app.command()
+def resend(context: typer.Context, version: AnyVersion = None, customer: options.AnyCustomer = None) -> None:
+    """Try again what could not be delivered. What may have arrived is not sent twice.
+
+    Exit code 8 where a part still could not be delivered.
+
+    securewatch notice resend --version v1.1.0 --customer acme-corp
+    """
+    from securewatch.core.errors import ExitCode
+    from securewatch.operations.notices import has_failed, resend_notices
+    from securewatch.store.outbox import NoticeState
+
+    session = session_of(context)
+    entries = session.run(lambda deps: resend_notices(deps, version=version, customer=customer))
+    if session.is_json or entries:
+        _show_entries(session, entries)
+    else:
+        say("no notice has failed")
+    is_left = any(has_failed(one) or one.state is NoticeState.NOT_CONFIGURED for one in entries)
+    raise typer.Exit(int(ExitCode.PART_FAILED) if is_left else 0)
 
 
 def _show_drafts(session: Session, drafts: "Drafts") -> None:

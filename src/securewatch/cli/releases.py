@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from securewatch.cli import options, rollouts, simulate, tags
+from securewatch.cli import options, rollout_outlook, rollouts, simulate, tags
 from securewatch.cli.parse import parse_instant
 from securewatch.cli.session import say, session_of
 
@@ -81,5 +81,7 @@ app.command("plan")(plan_release)
 app.command("status")(rollouts.check_status)
 app.command("watch")(tags.release_watch)
 app.command("simulate")(simulate.release_simulate)
+app.command("why")(rollout_outlook.why)
+app.command("eta")(rollout_outlook.eta)
 plans = typer.Typer(help="Plans of releases: compare them.")
 plans.command("diff")(plan_diff)

@@ -79,8 +79,8 @@ def member_data(one: MemberStatus) -> dict[str, Any]:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def show_release(status: ReleaseStatus, now: datetime, notes: Sequence[str] = ()) -> None:
-    """Print phases, customers, what comes next and what else a person should know."""
+def show_release(status: ReleaseStatus, now: datetime, more: Sequence[str] = ()) -> None:
+    """Print phases, customers, what comes next and `more`."""
     print("\n".join(headline(status, now)), flush=True)
     show_table(
         ("phase", "days", "state", "batch", "progress", "waits for"),
@@ -97,8 +97,7 @@ def show_release(status: ReleaseStatus, now: datetime, notes: Sequence[str] = ()
     )
     if len(rows) < len(status.members):
         print(f"and {len(status.members) - len(rows)} customers more; -o json shows all")
-    lines = [*next_lines(status, now), *(f"note        {one}" for one in notes)]
-    print("\n".join(lines), flush=True)
+    print("\n".join([*next_lines(status, now), *more]), flush=True)
 
 
 def headline(status: ReleaseStatus, now: datetime) -> list[str]:
@@ -163,10 +162,11 @@ def member_words(status: ReleaseStatus, one: MemberStatus, now: datetime) -> str
         return one.detail if one.detail not in ("verified", "done") else ""
     if waiting.until is None:
         return waiting.what
-    return f"{waiting.what}, {show_until(waiting.until, now, _zone(status, one))}"
+    return f"{waiting.what}, {show_until(waiting.until, now, zone_of_member(status, one))}"
 
 
-def _zone(status: ReleaseStatus, one: MemberStatus) -> ZoneInfo | None:
+def zone_of_member(status: ReleaseStatus, one: MemberStatus) -> ZoneInfo | None:
+    """The time zone of a customer's window, where it has one."""
     members = {part.slug: part for part in status.plan.phase(one.phase).members}
     part = members.get(one.slug)
     return ZoneInfo(part.gates.window.timezone) if part is not None and part.gates.window is not None else None

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from securewatch.cli import options
+from securewatch.cli import options, rollout_outlook
 from securewatch.cli.complete import complete_versions
 from securewatch.cli.parse import parse_instant, refuse_contradictions
 from securewatch.cli.session import Session, session_of
@@ -177,11 +177,11 @@ def check_status(
     securewatch rollout status --watch
     """
     from securewatch.cli.data import print_json
+    from securewatch.cli.outlook_show import outlook_data, outlook_lines
     from securewatch.cli.rollout_flow import watch_release
-    from securewatch.cli.rollout_show import release_data, show_release
+    from securewatch.cli.rollout_show import show_release
     from securewatch.deps import Deps
-    from securewatch.operations.release.edits import notes_on_files
-    from securewatch.operations.release.status import load_release_status
+    from securewatch.operations.release.outlook import load_outlook
 
     session = session_of(context)
 
@@ -189,12 +189,11 @@ def check_status(
         if watch and not session.is_json:
             await watch_release(deps, session, version)
             return
-        found = await load_release_status(deps, version)
-        notes = notes_on_files(deps, found)
+        found = await load_outlook(deps, version)
         if session.is_json:
-            print_json(release_data(found) | {"notes": notes})
+            print_json(outlook_data(found))
         else:
-            show_release(found, deps.clock.now(), notes)
+            show_release(found.status, deps.clock.now(), outlook_lines(found, deps.clock.now()))
 
     session.run(work)
 
@@ -318,3 +317,7 @@ def _said(session: Session, rollout: "Rollout", customer: str = "") -> None:
     about = f"; {customer} is set" if customer else ""
     detail = f" ({rollout.detail})" if rollout.detail else ""
     print(f"{rollout.id} is {rollout.state}{detail}{about}", flush=True)
+
+
+app.command("why")(rollout_outlook.why)
+app.command("eta")(rollout_outlook.eta)

@@ -14,7 +14,7 @@ from securewatch.rollout.gates import window_words
 
 if TYPE_CHECKING:
     from securewatch.operations.health import CustomerHealth, ServiceHealth
-    from securewatch.operations.history import CustomerCard
+    from securewatch.operations.history import CustomerCard, Standing
     from securewatch.operations.plan import Planned
     from securewatch.operations.status import CustomerStatus
 
@@ -185,6 +185,7 @@ def card_lines(card: "CustomerCard", now: datetime, *, holder: str | None = None
     lines += [f"  {kind:<10} {service}  {versions[kind] or 'not recorded'}" for kind, service in card.services.items()]
     if row.held:
         lines.append(f"  held       {row.held}")
+    lines += [f"  set by us  {standing_words(one)}" for one in row.standing]
     if card.last is None:
         return [*lines, "  nothing was ever deployed to it with this tool"]
     return [*lines, *explain_lines(card.last, now, None, holder=holder)]
@@ -220,6 +221,12 @@ def _health_row(one: "ServiceHealth") -> tuple[str | Text, ...]:
         show_ms(response.p95_ms),
         one.url,
     )
+
+
+def standing_words(one: "Standing") -> str:
+    """A pin or a hold in a few words."""
+    until = f" until {show_instant(one.until)}" if one.until is not None else ""
+    return f"{one.kind}{until} by {one.actor}{f' ({one.reason})' if one.reason else ''}"
 
 
 def instant_or_dash(at: datetime | None) -> str:

@@ -18,6 +18,7 @@ _KINDS = {
     NoticeKind.CONFIRMATION: "live",
     NoticeKind.ROLLBACK: "taken back",
     NoticeKind.HELD: "held",
+    NoticeKind.MOVED: "moved",
 }
 _COLOURS = {"sent": "green", "failed": "red", "unknown": "magenta", "waiting": "yellow", "not_configured": "dim"}
 

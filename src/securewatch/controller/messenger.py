@@ -173,3 +173,10 @@ async def put_notices(tx: Tx, box: SecretBox, found: Iterable[Notice], *, actor:
         action = f"notice.{NoticeState.WAITING}"
         await audit.append(tx, box, at=at, actor=actor, action=action, slug=of_event[0].slug, detail=detail)
     return new
+
+
+async def audit_again(tx: Tx, box: SecretBox, notice: Notice, *, actor: str, at: datetime) -> None:
+    """Note that a person had a notice tried again."""
+    detail = {"event": notice.event, "recipients": [notice.recipient.value], "version": notice.version, "again": True}
+    action = f"notice.{NoticeState.WAITING}"
+    await audit.append(tx, box, at=at, actor=actor, action=action, slug=notice.slug, detail=detail)

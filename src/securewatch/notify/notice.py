@@ -29,6 +29,11 @@ OWN_WORDING = {
         "{customer} is held since {date}, after {version} had gone live: {reason}\n\n"
         "What to do next: securewatch why --customer {slug}",
     ),
+    NoticeKind.MOVED: MessageTemplate(
+        "SecureWatch {version} comes to {customer} on another day",
+        "We plan to bring SecureWatch {version} to {customer} on {date} now, and not on {reason} as we wrote before.",
+        ("maintenance_window",),
+    ),
 }
 """What is said where the files have no template, or one without a subject or content."""
 

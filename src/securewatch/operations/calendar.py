@@ -1,16 +1,19 @@
 """Write the release calendar to a file: what is planned for whom, what changed since, and what is off."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from securewatch.core.errors import NotFound
 from securewatch.deps import Deps
 from securewatch.notify.ics import calendar_bytes
 from securewatch.operations.files import write_file
+from securewatch.operations.usual import load_known
 from securewatch.rollout.calendar import Entry, EntryStatus, KeptEntry, bring_up_to_date, entries_of
 from securewatch.rollout.model import Rollout, RolloutState
+from securewatch.rollout.roster import with_joined
 from securewatch.rollout.schedule import make_schedule
+from securewatch.rollout.usual import BUILD_SECONDS
 from securewatch.store import approvals, release_plans, rollouts
 from securewatch.store.calendar import load_entries, save_entries
 from securewatch.store.database import Tx
@@ -53,7 +56,7 @@ async def load_agenda(deps: Deps, version: str | None) -> Agenda:
         async with database.read() as tx:
             every = await rollouts.all_rollouts(tx)
             newest = {one.version: one for one in every if version in (None, one.version)}
-            found = [(one, await _entries(tx, one)) for one in newest.values()]
+            found = [(one, await _entries(deps, tx, one)) for one in newest.values()]
     if not found:
         raise NotFound(
             "SW208",
@@ -65,13 +68,19 @@ async def load_agenda(deps: Deps, version: str | None) -> Agenda:
     return Agenda(versions, tuple(entry for one, entries in found for entry in entries if one.version in versions))
 
 
-async def _entries(tx: Tx, rollout: Rollout) -> tuple[Entry, ...]:
-    """The rollout's entries as its plan lay when it was asked for, so that they stay where nothing changed."""
+async def _entries(deps: Deps, tx: Tx, rollout: Rollout) -> tuple[Entry, ...]:
+    """The rollout's entries as its plan lay when it was asked for, so that they stay where nothing changed.
+
+    Freezes, pins and the demo deploy that opens the testing period count as they are now; what builds take by a little
+    more or less each day does not.
+    """
     plan = await release_plans.load_release_plan(tx, rollout.plan_hash)
     if plan is None or rollout.state is RolloutState.ABORTED:
         return ()
     members = tuple((await rollouts.members_of(tx, rollout.id)).values())
-    schedule = make_schedule(plan, rollout.day_zero, now=rollout.requested_at)
+    plan, known = with_joined(plan, members), await load_known(deps, plan)
+    known = replace(known, build_seconds=BUILD_SECONDS)
+    schedule = make_schedule(plan, rollout.day_zero, now=rollout.requested_at, known=known)
     given = await approvals.approvals_of_plan(tx, plan.hash)
     slots = {one.slug: (one.start, one.end) for one in schedule.slots}
     return entries_of(plan, members, slots, approved={one.slug for one in given if one.granted})

@@ -1,6 +1,7 @@
 """Builds the controller out of a process's parts, and shares what is spent in the rate windows while it runs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 
 from securewatch.config.load import FleetReader
 from securewatch.controller.announcer import Announcer
@@ -14,6 +15,8 @@ from securewatch.deploy.looks import Sight
 from securewatch.deps import Deps
 from securewatch.operations.begin import MemberStarter
 from securewatch.operations.roster import RosterKeeper
+from securewatch.operations.usual import load_known
+from securewatch.rollout.model import Member, ReleasePlan
 from securewatch.rollout.schedule import expected_starts
 
 IsDone = Callable[[], Awaitable[bool]]
@@ -67,12 +70,13 @@ async def make_messenger(deps: Deps) -> Messenger:
 
 async def make_announcer(deps: Deps) -> Announcer:
     """Puts advance notices into the outbox."""
-    return Announcer(
-        await deps.database(),
-        deps.box(create=True),
-        actor=deps.settings.actor,
-        expect=lambda plan, members, day_zero, now: expected_starts(plan, members, day_zero, now=now),
-    )
+
+    async def expect(
+        plan: ReleasePlan, members: Collection[Member], day_zero: datetime, now: datetime
+    ) -> Mapping[str, datetime | None]:
+        return expected_starts(plan, members, day_zero, now=now, known=await load_known(deps, plan))
+
+    return Announcer(await deps.database(), deps.box(create=True), actor=deps.settings.actor, expect=expect)
 
 
 def sharing_rates(deps: Deps, is_done: IsDone) -> IsDone:

@@ -8,6 +8,7 @@ from securewatch.core.errors import NotFound, UsageError
 from securewatch.deps import Deps
 from securewatch.operations.release.status import find_rollout
 from securewatch.operations.release_plan import make_release_plan
+from securewatch.operations.usual import load_known
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout
 from securewatch.rollout.schedule import expected_starts
 from securewatch.store import release_plans, rollouts
@@ -31,7 +32,8 @@ async def expect(deps: Deps, version: str | None) -> Expected:
     found = await _open_rollout(deps, version)
     if found is not None:
         rollout, plan, members = found
-        return Expected(plan, members, expected_starts(plan, members, rollout.day_zero, now=deps.clock.now()))
+        now, known = deps.clock.now(), await load_known(deps, plan)
+        return Expected(plan, members, expected_starts(plan, members, rollout.day_zero, now=now, known=known))
     if version is None:
         raise UsageError("SW201", "which version?", why="no rollout is open", fix="name it: --version v1.1.0")
     plan, now = (await make_release_plan(deps, version, force=True, only_minor=False)).plan, deps.clock.now()
@@ -40,7 +42,7 @@ async def expect(deps: Deps, version: str | None) -> Expected:
         for phase in plan.phases
         for one in phase.members
     ]
-    return Expected(plan, members, expected_starts(plan, members, now, now=now))
+    return Expected(plan, members, expected_starts(plan, members, now, now=now, known=await load_known(deps, plan)))
 
 
 async def _open_rollout(deps: Deps, version: str | None) -> tuple[Rollout, ReleasePlan, Sequence[Member]] | None:

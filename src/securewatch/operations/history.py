@@ -1,7 +1,7 @@
 """What was deployed: Render's list of a customer's deploys, our own records, and the customers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from securewatch.config.fleet import Customer
@@ -15,7 +15,8 @@ from securewatch.operations.plan import BOTH
 from securewatch.operations.status import CustomerStatus, status_word
 from securewatch.render import deploys
 from securewatch.render.budget import Priority
-from securewatch.store import releases, runs
+from securewatch.rollout.freezes import FreezeKind, StandingFreeze
+from securewatch.store import freezes, releases, runs
 
 RUNS_MAX = 200
 
@@ -37,8 +38,21 @@ class DeployRow:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A pin or a hold that somebody set on one customer; a hold has no end."""
+
+    kind: str
+    actor: str
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class CustomerRow:
-    """One customer and what it runs as far as is recorded; `status` is empty where nothing was ever deployed."""
+    """One customer and what it runs as far as is recorded; `status` is empty where nothing was ever deployed.
+
+    `held` is why the files hold it; `standing` are the pins and holds that people set.
+    """
 
     slug: str
     name: str
@@ -49,6 +63,7 @@ class CustomerRow:
     status: str
     since: datetime | None
     held: str
+    standing: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,13 +134,21 @@ async def list_customers(deps: Deps) -> list[CustomerRow]:
     """Every customer of the configuration, with what the records say it runs."""
     current: dict[tuple[str, ServiceKind], releases.Release] = {}
     latest: Mapping[str, Run] = {}
+    standing: Sequence[StandingFreeze] = ()
     database = await deps.existing_database()
     if database is not None:
         async with database.read() as tx:
             current = {(one.slug, one.service_kind): one for one in await releases.current_releases(tx)}
             latest = await runs.latest_runs(tx)
+            standing = [one for one in await freezes.open_freezes(tx) if one.kind is not FreezeKind.FREEZE]
     words = {slug: await _word(deps, run) for slug, run in latest.items()}
-    return [_row(deps, customer, current, words.get(slug, "")) for slug, customer in deps.fleet.customers.items()]
+    rows = (_row(deps, customer, current, words.get(slug, "")) for slug, customer in deps.fleet.customers.items())
+    return [replace(row, standing=_standing(standing, row.slug, deps.clock.now())) for row in rows]
+
+
+def _standing(found: Sequence[StandingFreeze], slug: str, now: datetime) -> tuple[Standing, ...]:
+    ours = (one for one in found if slug in one.customers and not one.is_over(now))
+    return tuple(Standing(one.kind.value, one.actor, one.end, one.reason) for one in ours)
 
 
 async def _word(deps: Deps, run: Run) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from securewatch.controller.messenger import put_notices
+from securewatch.controller.messenger import audit_again, put_notices
 from securewatch.deps import Deps
 from securewatch.notify.notice import Letter, compose, unknown_words
 from securewatch.operations.engine import make_messenger
@@ -60,6 +60,35 @@ async def send_notices(deps: Deps, drafts: Drafts) -> Sequence[Entry]:
         await bind(deps, tx, None)
         await refuse_paused(tx)
         await put_notices(tx, box, notices, actor=deps.settings.actor, at=deps.clock.now())
+    return await _deliver(deps, notices)
+
+
+async def resend_notices(deps: Deps, *, version: str | None, customer: str | None) -> Sequence[Entry]:
+    """Try again what did not arrive, of a version and a customer where given; gives each as it stands then.
+
+    What may have arrived is not sent again (decision 0012). Raises NotFound (SW202) for an unknown customer, ShutGate
+    (SW403) while everything is paused.
+    """
+    failed = [one for one in await list_notices(deps, version=version, customer=customer) if _may_be_resent(one)]
+    if not failed:
+        return ()
+    box, now = deps.box(create=True), deps.clock.now()
+    async with (await deps.database()).write("notices again") as tx:
+        await bind(deps, tx, None)
+        await refuse_paused(tx)
+        for one in failed:
+            await outbox.mark_again(tx, one, at=now)
+            await audit_again(tx, box, one.notice, actor=deps.settings.actor, at=now)
+    return await _deliver(deps, [one.notice for one in failed])
+
+
+def _may_be_resent(entry: Entry) -> bool:
+    is_refused = entry.state is NoticeState.WAITING and bool(entry.delivery.reason)
+    return is_refused or entry.state in (NoticeState.FAILED, NoticeState.NOT_CONFIGURED)
+
+
+async def _deliver(deps: Deps, notices: Sequence[Notice]) -> Sequence[Entry]:
+    """Deliver what is due, and wait for what another process delivers."""
     messenger, give_up_at = await make_messenger(deps), deps.clock.monotonic() + DELIVERY_SECONDS_MAX
     while True:
         await messenger.deliver_due(deps.clock.now())

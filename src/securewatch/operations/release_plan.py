@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from securewatch.config.fleet import Fleet
 from securewatch.core.errors import NeedsHuman, NotFound, Refused, UsageError
-from securewatch.deploy.model import ServiceKind
 from securewatch.deps import Deps
 from securewatch.operations.files import write_file
 from securewatch.operations.plan import BOTH, refuse_moved
-from securewatch.operations.usual import usual_seconds
+from securewatch.operations.usual import load_known
 from securewatch.rollout.differences import Difference, diff_plans
 from securewatch.rollout.model import ReleasePlan
 from securewatch.rollout.plan import ReleaseTarget, hash_of_release, plan_release
-from securewatch.rollout.schedule import Known, Schedule, make_schedule
-from securewatch.rollout.usual import BUILD_SECONDS
+from securewatch.rollout.schedule import Schedule, make_schedule
 from securewatch.store import release_plans, releases
 from securewatch.store.codec import dump, load
 from securewatch.store.releases import Release
@@ -55,7 +53,7 @@ async def make_release_plan(
     current = _versions_of(await _current(deps))
     there = tuple(one.slug for phase in plan.phases for one in phase.due if current.get(one.slug) == tag.name)
     now = deps.clock.now()
-    known = Known(await _build_seconds(deps), there, await _tested_at(deps, plan))
+    known = replace(await load_known(deps, plan), there=there)
     planned = PlannedRelease(plan, make_schedule(plan, day_zero or now, now=now, known=known), now, there)
     if not planned.is_feasible and not force:
         raise infeasible(planned)
@@ -112,21 +110,6 @@ def _versions_of(rows: Sequence[Release]) -> Mapping[str, str]:
 def _older(versions: Sequence[str]) -> str:
     known = sorted(one for one in map(find_version, versions) if one is not None)
     return known[0].tag if len(known) == len(versions) else versions[0]
-
-
-async def _build_seconds(deps: Deps) -> float:
-    """What a service usually takes, over both kinds."""
-    measured = await usual_seconds(deps)
-    return sum(measured.get(kind, BUILD_SECONDS) for kind in ServiceKind) / len(ServiceKind)
-
-
-async def _tested_at(deps: Deps, plan: ReleasePlan) -> datetime | None:
-    database = await deps.existing_database()
-    if database is None:
-        return None
-    demos = [one.slug for phase in plan.phases if phase.name == "demo" for one in phase.members]
-    async with database.read() as tx:
-        return await releases.first_verified(tx, plan.version, demos)
 
 
 # --- plans as files ---------------------------------------------------------------------------------------------------

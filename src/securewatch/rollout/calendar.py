@@ -3,7 +3,7 @@
 How an entry is written down is the business of `notify/ics.py`.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -57,7 +57,7 @@ def entries_of(
     """
     rows = {one.slug: one for one in members}
     found = []
-    for phase, part in _parts(plan, members):
+    for phase, part in [(each, one) for each in plan.phases for one in each.members]:
         row = rows.get(part.slug)
         is_out = bool(part.left_out) or (row is not None and row.state is MemberState.SKIPPED)
         if part.slug in slots and not is_out:
@@ -88,13 +88,6 @@ def bring_up_to_date(
         elif before.entry != entry:
             changed.append(KeptEntry(entry, before.sequence + 1, now))
     return tuple(changed)
-
-
-def _parts(plan: ReleasePlan, members: Sequence[Member]) -> Iterator[tuple[PhasePlan, MemberPlan]]:
-    """Every customer's part of the plan, with those of customers who came after it."""
-    for phase in plan.phases:
-        yield from ((phase, one) for one in phase.members)
-        yield from ((phase, one.joined) for one in members if one.joined is not None and one.phase == phase.name)
 
 
 def _needs_approval(phase: PhasePlan, part: MemberPlan) -> bool:

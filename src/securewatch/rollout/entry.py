@@ -64,6 +64,8 @@ def leaves_at(view: RolloutView, member: Member, now: datetime) -> datetime:
 
 
 def _policy_delay(rollout: Rollout, plan: MemberPlan, now: datetime) -> Gate:
+    if not plan.earliest_seconds:
+        return Gate("policy delay", is_open=True)
     opens = rollout.day_zero + timedelta(seconds=plan.earliest_seconds)
     reason = f"the policy's delay of {plan.earliest_seconds / 86400:g} days"
     return Gate("policy delay", now >= opens, reason, "SW419", until=opens)

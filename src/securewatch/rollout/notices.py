@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from securewatch.deploy.back import CUSTOMER_REQUEST
 from securewatch.deploy.model import Run, RunKind, Stage
@@ -12,12 +13,13 @@ from securewatch.rollout.model import Member, MemberPlan, MemberState, ReleasePl
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about; the files have a template of that name for all but the last."""
+    """What a notice is about; the files have a template of that name for the first three."""
 
     ADVANCE = "advance_notification"
     CONFIRMATION = "deployment_confirmation"
     ROLLBACK = "rollback_notification"
     HELD = "held_notification"
+    MOVED = "moved_notification"
 
 
 class RecipientKind(StrEnum):
@@ -95,6 +97,38 @@ def _advance(version: str, member: Member, days: int, start: datetime) -> Iterat
     event = f"advance:{version}:{member.rollout_id}:{member.slug}:{days}"
     due_at = start - timedelta(days=days)
     return _to_both(event, NoticeKind.ADVANCE, (member.slug, version), due_at, Facts(start))
+
+
+def moved_notices(
+    plan: ReleasePlan,
+    members: Iterable[Member],
+    told: Iterable[Notice],
+    *,
+    slots: Mapping[str, datetime | None],
+    now: datetime,
+) -> tuple[Notice, ...]:
+    """What is told to customers who were told a day ahead and are expected on another one now: each time once.
+
+    `told` are the notices so far. Days are those of the customer's wall.
+    """
+    parts = {one.slug: one for phase in plan.phases for one in phase.members}
+    last: dict[tuple[str, str], Notice] = {}
+    for one in told:
+        if one.kind in (NoticeKind.ADVANCE, NoticeKind.MOVED):
+            last[one.slug, one.event.split(":")[2]] = one
+    found: list[Notice] = []
+    for member in members:
+        before, start = last.get((member.slug, member.rollout_id)), slots.get(member.slug)
+        part = member.joined or parts.get(member.slug)
+        if member.state is not MemberState.PENDING or before is None or start is None or part is None:
+            continue
+        zone = ZoneInfo(part.gates.window.timezone if part.gates.window is not None else "UTC")
+        was, will_be = before.facts.at.astimezone(zone), start.astimezone(zone)
+        if before.kind is NoticeKind.ADVANCE and was.date() != will_be.date():
+            event = f"moved:{before.event.removeprefix('advance:')}"
+            facts = Facts(start, reason=f"{was:%A}, {was.day} {was:%B %Y}")
+            found += _to_both(event, NoticeKind.MOVED, (member.slug, plan.version), now, facts)
+    return tuple(found)
 
 
 def confirmation(run: Run) -> tuple[Notice, ...]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from securewatch.deploy.model import FreezeSpec
 from securewatch.rollout.calls import Calls, count_calls, starts_per_minute
 from securewatch.rollout.conflicts import Conflict, crowded, customer_conflicts
+from securewatch.rollout.freezes import FreezeKind, StandingFreeze, occurrences
 from securewatch.rollout.model import Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
 from securewatch.rollout.roster import with_joined
 from securewatch.rollout.slots import Frame, Lanes, Range, facts_of, first_from, ranges_under
@@ -85,13 +87,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known beforehand: what a service usually takes from the send to live, who has the version already, and
-    when the first demo customer had proved it.
+    """What is known beforehand: what a service usually takes from the send to live, who has the version already, when
+    the first demo customer had proved it, and the freezes and pins that people set.
     """
 
     build_seconds: float = BUILD_SECONDS
     there: Collection[str] = ()
     tested_at: datetime | None = None
+    freezes: Sequence[StandingFreeze] = ()
 
 
 NOTHING_KNOWN = Known()
@@ -99,7 +102,8 @@ NOTHING_KNOWN = Known()
 
 def make_schedule(plan: ReleasePlan, day_zero: datetime, *, now: datetime, known: Known = NOTHING_KNOWN) -> Schedule:
     """Lay the plan on the calendar; who has the version already needs no slot."""
-    plan, day_zero, now = _without(plan, known.there), day_zero.astimezone(UTC), now.astimezone(UTC)
+    day_zero, now = day_zero.astimezone(UTC), now.astimezone(UTC)
+    plan = _under(known.freezes, _without(plan, known.there), day_zero)
     parts = tuple(_lay(plan, day_zero, now, known))
     slots = [slot for part in parts for slot in part.slots]
     return Schedule(
@@ -115,13 +119,13 @@ def make_schedule(plan: ReleasePlan, day_zero: datetime, *, now: datetime, known
 
 
 def expected_starts(
-    plan: ReleasePlan, members: Iterable[Member], day_zero: datetime, *, now: datetime
+    plan: ReleasePlan, members: Iterable[Member], day_zero: datetime, *, now: datetime, known: Known = NOTHING_KNOWN
 ) -> Mapping[str, datetime | None]:
     """When each customer of a rollout that still waits is expected to start, as things stand now."""
     members = tuple(members)
     plan = with_joined(plan, members)
     begun = [one.slug for one in members if one.state is not MemberState.PENDING]
-    schedule = make_schedule(plan, day_zero, now=now, known=Known(there=begun))
+    schedule = make_schedule(plan, day_zero, now=now, known=replace(known, there=begun))
     return {one.slug: one.start for one in schedule.slots}
 
 
@@ -153,6 +157,23 @@ def _without(plan: ReleasePlan, slugs: Collection[str]) -> ReleasePlan:
         replace(phase, members=tuple(one for one in phase.members if one.slug not in slugs)) for phase in plan.phases
     )
     return replace(plan, phases=tuple(phases)) if slugs else plan
+
+
+def _under(freezes: Sequence[StandingFreeze], plan: ReleasePlan, day_zero: datetime) -> ReleasePlan:
+    """The plan as if what people froze stood in the files."""
+    end = max((phase.ends(day_zero) for phase in plan.phases), default=day_zero)
+    held = [(one, tuple(FreezeSpec(_name(one), *when) for when in occurrences(one, day_zero, end))) for one in freezes]
+
+    def bound(one: MemberPlan) -> MemberPlan:
+        more = tuple(spec for freeze, specs in held if freeze.concerns(one.slug, one.policy) for spec in specs)
+        return replace(one, gates=replace(one.gates, freezes=(*one.gates.freezes, *more))) if more else one
+
+    phases = (replace(phase, members=tuple(map(bound, phase.members))) for phase in plan.phases)
+    return replace(plan, phases=tuple(phases)) if held else plan
+
+
+def _name(freeze: StandingFreeze) -> str:
+    return freeze.name if freeze.kind is FreezeKind.FREEZE else f"{freeze.kind} of {freeze.name}"
 
 
 # --- placing ----------------------------------------------------------------------------------------------------------

@@ -156,6 +156,11 @@ async def mark_over(tx: Tx, entry: Entry, state: NoticeState, reason: str) -> En
     return await _save(tx, replace(entry, state=state, next_at=None, delivery=delivery))
 
 
+async def mark_again(tx: Tx, entry: Entry, *, at: datetime) -> Entry:
+    """It is tried again from now on, with as many tries as a new one, on the ways that did not take it."""
+    return await _save(tx, replace(entry, state=NoticeState.WAITING, next_at=at, tries=0))
+
+
 def wait_after(tries: int) -> timedelta:
     """How long to wait after so many tries: a minute, doubled with each, at most 6 hours."""
     return timedelta(seconds=min(FIRST_WAIT_SECONDS * 2 ** (tries - 1), WAIT_SECONDS_MAX))

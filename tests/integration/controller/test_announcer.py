@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ async def rolling(folder: Path, *, asked: bool = True, **changes: Any) -> AsyncI
         yield state, another(state)
 
 
-def another(state: State) -> Announcer:
-    return Announcer(state.database, state.box, actor="ann", expect=lambda *_: {"acme": START})
+def another(state: State, start: datetime = START) -> Announcer:
+    async def expected(*_: object) -> dict[str, datetime | None]:
+        return {"acme": start}
+
+    return Announcer(state.database, state.box, actor="ann", expect=expected)
 
 
 async def told(state: State) -> list[tuple[str, str]]:
@@ -92,3 +95,16 @@ async def test_a_paused_rollout_and_the_kill_switch_tell_nobody(tmp_path: Path) 
 
         assert await announcer.announce_due(START) is None
         assert await told(state) == []
+
+
+async def test_a_turn_that_moved_to_another_day_is_told_once(tmp_path: Path) -> None:
+    at = START - timedelta(days=6)
+    async with rolling(tmp_path) as (state, announcer):
+        await announcer.announce_due(START - timedelta(days=7))
+        for days in (5, 5, 6):
+            await another(state, START + timedelta(days=days)).announce_due(at)
+
+        assert [one for one, to in await told(state) if to == "customer"] == [
+            "advance:v1.1.0:v1.1.0-r1:acme:7",
+            "moved:v1.1.0:v1.1.0-r1:acme:7",
+        ]

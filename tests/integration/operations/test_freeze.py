@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from securewatch.cli.show import card_lines
 from securewatch.core.errors import Conflict, NotFound, UsageError
 from securewatch.deps import Deps
 from securewatch.operations.explain import explain
@@ -19,6 +20,7 @@ from securewatch.operations.freeze import (
     pin,
     release,
 )
+from securewatch.operations.history import list_customers, show_customer
 from securewatch.operations.start import start_run
 from securewatch.rollout.freezes import FreezeKind
 from securewatch.store import audit
@@ -172,3 +174,22 @@ async def test_who_or_what_does_not_exist_is_said(tmp_path: Path, ask: Asking) -
 
         assert refused.value.code in {"SW202", "SW206"}
         assert refused.value.fix
+
+
+async def test_the_customers_list_and_card_show_pins_and_holds(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        until = deps.clock.now() + 9 * DAY
+        await pin(deps, "acme-corp", until=until, reason="their audit")
+        await hold(deps, "acme-corp")
+        await add_freeze(deps, request(deps))
+
+        rows = {one.slug: one.standing for one in await list_customers(deps)}
+        card = await show_customer(deps, "acme-corp")
+
+        assert [(one.kind, one.actor, one.reason) for one in rows["acme-corp"]] == [
+            ("pin", "bob", "their audit"),
+            ("hold", "bob", ""),
+        ]
+        assert rows["demo"] == ()
+        assert "\n".join(card_lines(card, deps.clock.now())).count("  set by us  ") == 2

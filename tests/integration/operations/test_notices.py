@@ -16,9 +16,11 @@ from securewatch.operations.notices import (
     draft_notices,
     has_failed,
     list_notices,
+    resend_notices,
     send_notices,
 )
 from securewatch.operations.pause import set_pause
+from securewatch.store import audit
 from securewatch.store.outbox import NoticeState
 from tests.integration.notify.given import running_chat
 from tests.integration.operations.given import Office, running_office
@@ -106,6 +108,29 @@ async def test_what_is_refused_has_failed_and_what_has_no_way_has_not(tmp_path: 
         "customer": (NoticeState.NOT_CONFIGURED, False),
         "team": (NoticeState.WAITING, True),
     }
+
+
+async def test_what_failed_is_sent_again_by_a_person_and_what_arrived_is_not(tmp_path: Path) -> None:
+    async with running_chat() as chat:
+        chat.status = 500
+        environ = {"SECUREWATCH_MAIL_FOLDER": None, "SECUREWATCH_NOTIFY_TEAM": chat.url()}
+        async with office(tmp_path, **environ) as (found, deps):
+            await send_notices(deps, await draft_notices(deps, await expect(deps, "v1.1.0"), "startup"))
+            chat.status = 200
+            mail = await found.deps(
+                SECUREWATCH_NOTIFY_TEAM=chat.url(), SECUREWATCH_NOTIFY_EMAIL=None, SECUREWATCH_MAIL_FOLDER=None
+            )
+            again = await resend_notices(mail, version="v1.1.0", customer="techstart")
+            nothing = await resend_notices(mail, version="v1.1.0", customer="demo")
+            async with (await mail.database()).read() as tx:
+                lines = [one.detail for one in await audit.entries(tx) if one.action == "notice.waiting"]
+
+    assert {one.notice.recipient: one.state for one in again} == {
+        "customer": NoticeState.NOT_CONFIGURED,
+        "team": NoticeState.SENT,
+    }
+    assert nothing == ()
+    assert [one["recipients"] for one in lines if one.get("again")] == [["customer"], ["team"]]
 
 
 async def test_a_required_channel_and_an_unknown_word_are_warned_of(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from securewatch.deploy.model import GateRules, WindowSpec
 from securewatch.rollout.calendar import Entry, EntryStatus, KeptEntry, bring_up_to_date, entries_of
 from securewatch.rollout.model import MemberState
+from securewatch.rollout.roster import with_joined
 from tests.unit.rollout.given_calendar import NOW, SLOTS, member, part, phase, release_plan, slot
 
 ALL = ("v1.1.0",)
@@ -58,7 +59,7 @@ def test_customers_who_are_skipped_left_out_or_without_a_slot_have_no_entry() ->
 def test_a_customer_who_joined_after_the_plan_has_an_entry() -> None:
     joined = member("zeta", joined=part("zeta", batch=2))
 
-    found = entries_of(release_plan(), (joined,), {"zeta": slot(4)}, approved=())
+    found = entries_of(with_joined(release_plan(), (joined,)), (joined,), {"zeta": slot(4)}, approved=())
 
     assert [one.slug for one in found] == ["zeta"]
     assert "phase standard, batch 2" in found[0].description

@@ -13,6 +13,7 @@ from securewatch.rollout.notices import (
     RecipientKind,
     advance_notices,
     confirmation,
+    moved_notices,
     rollback,
 )
 from tests.factories import BACKEND, FRONTEND, NOW, VERSION, at, make_good, make_progress, make_run
@@ -81,6 +82,45 @@ def test_who_is_left_out_is_told_nothing_and_who_joined_is_told_by_its_own_plan(
     found = advance_notices(plan(of("out", left_out="not allowed")), members, slots=slots, now=NOW)
 
     assert {(one.slug, one.due_at) for one in found} == {("new", START - timedelta(days=1))}
+
+
+def moved(start: datetime | None, told: tuple[Notice, ...], **changes: object) -> tuple[Notice, ...]:
+    """What is told where the customer is expected at `start` after those notices."""
+    return moved_notices(plan(), [member(**changes)], told, slots={"acme-corp": start}, now=NOW)  # type: ignore[arg-type]
+
+
+def ahead(start: datetime = START) -> tuple[Notice, ...]:
+    """The first notice, as it was told for that start."""
+    return advance_notices(plan(), [member()], slots={"acme-corp": start}, now=NOW)[:2]
+
+
+def test_a_turn_that_moves_to_another_day_is_told_to_both_with_the_day_it_was_told_for() -> None:
+    found = moved(START + timedelta(days=7), ahead())
+
+    assert {one.recipient for one in found} == BOTH
+    assert {(one.event, one.kind, one.due_at) for one in found} == {
+        (f"moved:{VERSION}:r1:acme-corp:14", NoticeKind.MOVED, NOW)
+    }
+    assert {one.facts.at for one in found} == {START + timedelta(days=7)}
+    assert {one.facts.reason for one in found} == {f"{START:%A}, {START.day} {START:%B %Y}"}
+
+
+@pytest.mark.parametrize(
+    ("start", "told_before", "state"),
+    [
+        (START, ahead(), MemberState.PENDING),
+        (START + timedelta(minutes=5), ahead(), MemberState.PENDING),
+        (None, ahead(), MemberState.PENDING),
+        (START + timedelta(days=7), (), MemberState.PENDING),
+        (START + timedelta(days=7), ahead(), MemberState.RUNNING),
+        (START + timedelta(days=9), (*ahead(), *moved(START + timedelta(days=7), ahead())), MemberState.PENDING),
+        (START + timedelta(days=7), (*ahead(), *ahead(START + timedelta(days=7))), MemberState.PENDING),
+    ],
+)
+def test_who_was_told_nothing_wrong_or_was_told_of_the_move_hears_nothing(
+    start: datetime | None, told_before: tuple[Notice, ...], state: MemberState
+) -> None:
+    assert moved(start, told_before, state=state) == ()
 
 
 def test_a_verified_deploy_is_told_to_both_with_the_version_before() -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from securewatch.deploy.model import DeployRules, FreezeSpec, GateRules
+from securewatch.rollout.freezes import FreezeKind, StandingFreeze
 from securewatch.rollout.model import MemberPlan, MemberState, PhasePlan, ReleasePlan
 from securewatch.rollout.schedule import Known, Schedule, Slot, expected_starts, make_schedule, notices_of
 from securewatch.rollout.usual import usual_duration
@@ -217,3 +218,29 @@ def test_who_has_had_its_turn_takes_no_lane_from_those_who_wait() -> None:
 
     assert expected_starts(PLAN, members().values(), DAY_ZERO, now=DAY_ZERO)["zulu"] == night + USUAL
     assert expected_starts(PLAN, rows.values(), DAY_ZERO, now=DAY_ZERO)["zulu"] == night
+
+
+# --- what people froze ------------------------------------------------------------------------------------------------
+
+
+def standing(kind: FreezeKind, name: str, until: float, **whom: tuple[str, ...]) -> StandingFreeze:
+    return StandingFreeze(kind, name, DAY_ZERO, day(until), "ann", DAY_ZERO, **whom)
+
+
+def test_freezes_and_pins_that_people_set_count_for_whom_they_concern() -> None:
+    freezes = (
+        standing(FreezeKind.FREEZE, "christmas", 3, policies=("standard",)),
+        standing(FreezeKind.PIN, "coco", 5, customers=("coco",)),
+    )
+
+    found = slots(schedule(freezes=freezes))
+
+    starts = [found[slug].start for slug in ("demo", "alfa", "bravo", "coco")]
+    assert starts == [DAY_ZERO, day(3), day(3), day(5)]
+
+
+def test_a_pin_over_all_of_the_phase_is_a_conflict_that_names_it() -> None:
+    found = schedule(freezes=(standing(FreezeKind.PIN, "coco", 9, customers=("coco",)),)).conflicts
+
+    assert [one.slugs for one in found] == [("coco",)]
+    assert '"pin of coco"' in found[0].text

@@ -50,13 +50,14 @@ class MemberStatus:
 
 @dataclass(frozen=True)
 class ReleaseStatus:
-    """One rollout as people see it, phases and customers in the plan's order."""
+    """One rollout as people see it, phases and customers in the plan's order; `view` is what it was decided from."""
 
     rollout: Rollout
     plan: ReleasePlan
     phases: tuple[PhaseView, ...]
     members: tuple[MemberStatus, ...]
     next_at: datetime | None
+    view: RolloutView
 
     def of_phase(self, name: str) -> tuple[MemberStatus, ...]:
         """The customers of one phase (short name)."""
@@ -118,7 +119,7 @@ async def load_release_status(
 def status_of_release(view: RolloutView, decision: RolloutDecision, decisions: Mapping[str, Decision]) -> ReleaseStatus:
     """The state of a rollout from what was decided about it and about its runs."""
     rows = [_member(view, decision, decisions, view.members[slug]) for slug in view.plans if slug in view.members]
-    return ReleaseStatus(view.rollout, view.plan, decision.phases, tuple(rows), decision.next_at)
+    return ReleaseStatus(view.rollout, view.plan, decision.phases, tuple(rows), decision.next_at, view)
 
 
 def _member(
