@@ -11,7 +11,7 @@ from securewatch.cli.parse import parse_instant
 from securewatch.cli.session import session_of
 
 if TYPE_CHECKING:
-    from securewatch.operations.release.simulate import CourseOutcome, Rehearsed
+    from securewatch.operations.release.simulate import CourseOutcome, PlayedOutcome, Rehearsed, Wish
 
 StartAt = Annotated[
     str | None, typer.Option("--start-at", metavar="TIME", help="Where day 0 begins, like 2026-12-01T09:00Z.")
@@ -27,6 +27,9 @@ Runs = Annotated[int, typer.Option("--runs", metavar="K", help="So many courses,
 Probes = Annotated[
     str, typer.Option("--probes", metavar="verify|full", help="The probes that decide something, or every single one.")
 ]
+ThroughHTTP = Annotated[
+    bool, typer.Option("--through-http", help="Made-up customers, with the real client and store against the platform.")
+]
 
 
 def release_simulate(
@@ -38,6 +41,7 @@ def release_simulate(
     seed: Seed = 1,
     runs: Runs = 1,
     probes: Probes = "verify",
+    through_http: ThroughHTTP = False,
 ) -> None:
     """Rehearse a release on a virtual clock. The real plan and decisions; nothing is sent or written.
 
@@ -46,11 +50,16 @@ def release_simulate(
     securewatch release simulate --version v1.1.0 --customers 500 --failure-rate 0.02 --runs 20 --seed 7
     """
     from securewatch.cli.data import print_json
-    from securewatch.operations.release.simulate import Wish, refuse_broken, simulate_release
+    from securewatch.operations.release.simulate import Wish, play_through_http, refuse_broken, simulate_release
 
     session = session_of(context)
     day_zero = parse_instant("--start-at", start_at, "UTC") if start_at is not None else None
     wish = Wish(version, day_zero, customers, failure_rate, seed, runs, probes)
+    if through_http:
+        played = play_through_http(wish)
+        print_json(played) if session.is_json else print("\n".join(_played_lines(wish, played)), flush=True)
+        refuse_broken(played)
+        return
     found = session.run(lambda deps: simulate_release(deps, wish))
     if session.is_json:
         print_json(rehearsed_data(found))
@@ -104,6 +113,18 @@ def show_rehearsed(found: "Rehearsed") -> None:
         rows.append((phase.name, f"{len(phase.due):,}", *(_end(found, at) for at in ends), *counts))
     show_table(("phase", "customers", "P50 end", "P90 end", "deploys", "rolled back", "failed"), rows)
     print("\n" + "\n".join(_tail(courses)), flush=True)
+
+
+def _played_lines(wish: "Wish", played: "Sequence[PlayedOutcome]") -> Iterator[str]:
+    customers = sum(played[0].members.values())
+    yield f"{customers:,} made-up customers, through the real client and store"
+    for one in played:
+        ends = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in sorted(one.members.items()))
+        yield f"seed {one.seed}: {one.state} after {one.days:.1f} days: {ends}; {one.requests:,} requests"
+        if one.faults:
+            yield f"  what went wrong: {', '.join(one.faults)}; {one.restarts} restarts of the controller"
+    yield f"{sum(len(one.violations) for one in played)} invariants broken, says a witness"
+    yield from (f"  ‼ seed {one.seed}: {text}" for one in played for text in one.violations[:5])
 
 
 def _head(found: "Rehearsed") -> Iterator[str]:

@@ -17,7 +17,8 @@ from securewatch.rollout.plan import ReleaseTarget, plan_release
 from securewatch.rollout.usual import BUILD_SECONDS
 
 CUSTOMERS_MAX = 100_000
-GROUP, NAME = "securewatch.rehearsal", "simulate"
+GROUP = "securewatch.rehearsal"
+HTTP_CUSTOMERS = 20
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,22 @@ class CourseOutcome:
     violations: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class PlayedOutcome:
+    """How one course through HTTP went, on a fleet that the seed made up: how many members ended in which state, the
+    requests that Render was sent, the faults that came, and which invariants a witness saw broken.
+    """
+
+    seed: int
+    state: str
+    days: float
+    members: Mapping[str, int]
+    requests: int
+    restarts: int
+    faults: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+
+
 Simulate = Callable[[Setting], Sequence[CourseOutcome]]
 
 
@@ -102,7 +119,7 @@ async def simulate_release(deps: Deps, wish: Wish) -> Rehearsed:
     is not installed.
     """
     _check(wish)
-    simulate = find_rehearsal()
+    simulate = cast("Simulate", find_rehearsal("simulate"))
     planned = await make_release_plan(deps, wish.version, day_zero=wish.start_at, force=True)
     plan, there = planned.plan, planned.there
     if wish.customers is not None:
@@ -113,20 +130,31 @@ async def simulate_release(deps: Deps, wish: Wish) -> Rehearsed:
     return Rehearsed(setting, tuple(simulate(setting)))
 
 
-def find_rehearsal() -> Simulate:
+def play_through_http(wish: Wish) -> tuple[PlayedOutcome, ...]:
+    """Play releases of made-up fleets with the real client and store against the local platform in-process.
+
+    With a failure rate above 0 things go wrong as each seed picks. Not to be called where an event loop runs: it has
+    one of its own, in virtual time. Raises UsageError (SW201), Refused (SW422).
+    """
+    _check(wish)
+    play = cast("Callable[[Wish], Sequence[PlayedOutcome]]", find_rehearsal("through_http"))
+    return tuple(play(replace(wish, customers=wish.customers or HTTP_CUSTOMERS)))
+
+
+def find_rehearsal(name: str) -> object:
     """What plays releases. Raises Refused (SW422) where it is not installed."""
-    found = next(iter(entry_points(group=GROUP, name=NAME)), None)
+    found = next(iter(entry_points(group=GROUP, name=name)), None)
     if found is None:
         raise Refused(
             "SW422",
             "the rehearsal is not installed",
-            why=f"no package has the entry point {NAME} of {GROUP}",
+            why=f"no package has the entry point {name} of {GROUP}",
             fix="install SecureWatch Render with its package `rehearsal`, as its own distribution has it",
         )
-    return cast("Simulate", found.load())
+    return found.load()
 
 
-def refuse_broken(courses: Sequence[CourseOutcome]) -> None:
+def refuse_broken(courses: Sequence[CourseOutcome | PlayedOutcome]) -> None:
     """Raise InternalError (SW901) where an invariant was broken: a bug; begin no release before it is found."""
     found = [(one.seed, text) for one in courses for text in one.violations]
     if found:
