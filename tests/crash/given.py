@@ -8,7 +8,7 @@ import sys
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,15 +97,18 @@ def problems_of(stand: Stand, before: Mapping[str, Any], *, live: str, release: 
         wanted = dict(before[service_id]["env"])
         if live == release:
             wanted[RELEASE_KEYS[service_id]] = release
-        found = [
-            *_problems_of_deploys(now[service_id], commit_of(stand, live), commit_of(stand, release)),
-            *_problems_of_env(now[service_id], wanted),
-        ]
+        commits = {"live": commit_of(stand, live), "release": commit_of(stand, release)}
+        found = problems_of_service(now[service_id], wanted, **commits)
         problems += [f"{service_id} {one}" for one in found]
     for service_id in set(now) - set(SERVICES):
         if any(now[service_id][part] != before[service_id][part] for part in ("deploys", "env")):
             problems.append(f"{service_id} is somebody else's and was changed")
     return problems
+
+
+def problems_of_service(service: Mapping[str, Any], env: Mapping[str, str], *, live: str, release: str) -> list[str]:
+    """What is wrong with one service after a command for the commit `release`, when the commit `live` must run."""
+    return [*_problems_of_deploys(service, live, release), *_problems_of_env(service, env)]
 
 
 def _problems_of_deploys(service: Mapping[str, Any], live: str, release: str) -> Iterator[str]:
@@ -131,12 +134,16 @@ def _problems_of_env(service: Mapping[str, Any], wanted: Mapping[str, str]) -> I
 
 
 @contextmanager
-def standing() -> Iterator[Stand]:
-    """A platform with in-process applications and a fast clock, and a zygote; both are ended in the end."""
+def standing(prepare: Callable[[Path], None] = lambda _config: None) -> Iterator[Stand]:
+    """A platform with in-process applications and a fast clock, and a zygote; both are ended in the end.
+
+    `prepare` may change the configuration folder, which both read.
+    """
     with tempfile.TemporaryDirectory(prefix="securewatch-crash-", dir=MEMORY if MEMORY.is_dir() else None) as name:
         folder = Path(name)
         config = folder / "config"
         shutil.copytree(ROOT / "config", config)
+        prepare(config)
         env_file = folder / "env"
         flags = ["--fast", str(RATE), "--apps", "inprocess", "--no-database", "--config", str(config)]
         platform = _start("localrender.cli", "up", *flags, "--write-env", str(env_file), "--data", str(folder / "data"))
@@ -144,7 +151,11 @@ def standing() -> Iterator[Stand]:
             environ = _read_env(platform, env_file)
             zygote = _start("tests.crash.zygote")
             try:
-                yield Stand(environ, zygote, folder)
+                stand = Stand(environ, zygote, folder)
+                practice = stand.reset()
+                for what, more in (("deploy", {"version": "v1.1.0"}), ("rollback", {}), ("audit", {})):
+                    assert stand.run(practice, what, practises=True, **more)["code"] == 0, stand.words(practice)
+                yield stand
             finally:
                 _end(zygote)
         finally:

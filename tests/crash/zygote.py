@@ -11,12 +11,15 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from securewatch.cli.flow import How, run_plan, run_rollback
+from securewatch.cli.rollout_flow import RolloutHow, run_rollout
 from securewatch.cli.session import Session
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import SecurewatchError
@@ -24,14 +27,18 @@ from securewatch.deploy import effects
 from securewatch.deploy.effects import Guard, Outcome, Tools
 from securewatch.deploy.view import Effect, EffectKind, EffectState
 from securewatch.deps import Deps
+from securewatch.operations.approve import Answer, answer_request
 from securewatch.operations.audits import verify_log
+from securewatch.operations.follow import FollowOptions
 from securewatch.operations.plan import DeployRequest
+from securewatch.operations.release.status import load_release_status
 from securewatch.operations.rollback import RollbackRequest
 from securewatch.store import effects as effect_rows
 
 for _late in ("alembic.command", "securewatch.health.probe", "securewatch.render.client", "securewatch.versions.git"):
     importlib.import_module(_late)  # what a child would import late is imported before the fork
 _DEPLOY_ID = re.compile(r"dep-[0-9a-v]{20}")
+_ANY_ID = re.compile(r"\b(?:dep|srv|tea|dpg)-[0-9a-z-]+")
 
 
 REPEATED = ("GET ", "commit observe", "commit rates", "commit look")
@@ -63,8 +70,33 @@ class Boundaries:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _play(command: dict[str, Any], hook: Boundaries) -> int:
-    settings = load_settings({}, Path(command["folder"]), command["environ"])
+class Kinds:
+    """The io hook of a rollout's child: ends it at the first boundary of a kind that is not `known`, or at the number
+    `kill_after`, having told the kind. Ids are no part of a kind, unless `by_service`.
+    """
+
+    def __init__(self, command: dict[str, Any], report: int) -> None:
+        self.seen: list[str] = []
+        self._known = set(command["known"])
+        self._left = command.get("kill_after", -1)
+        self._ids = _DEPLOY_ID if command.get("by_service") else _ANY_ID
+        self._report = report
+
+    def __call__(self, line: str) -> None:
+        """One boundary is crossed."""
+        kind = self._ids.sub("*", line)
+        self._left -= 1
+        if kind not in self._known or self._left == 0:
+            os.write(self._report, json.dumps([kind]).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+Hook = Boundaries | Kinds
+
+
+async def _play(command: dict[str, Any], hook: Hook) -> int:
+    environ = {**command["environ"], **command.get("more_environ", {})}
+    settings = load_settings({}, Path(command["folder"]), environ)
     session = Session(None, None, is_json=True)
     async with Deps(settings, io_hook=hook) as deps:
         if command["what"] == "rollback":
@@ -72,6 +104,18 @@ async def _play(command: dict[str, Any], hook: Boundaries) -> int:
             return int(await run_rollback(deps, session, request, How(is_sure=True)))
         if command["what"] == "audit":
             return await _audit(deps)
+        if command["what"] == "rollout":
+            following = FollowOptions(waits_at_gates=True)
+            how = RolloutHow(command["version"], is_detached=command["is_detached"], following=following)
+            return int(await run_rollout(deps, session, how))
+        if command["what"] == "approve":
+            for slug in command["slugs"]:
+                await answer_request(deps, Answer(slug, command["version"], granted=True))
+            return 0
+        if command["what"] == "members":
+            status = await load_release_status(deps, command["version"])
+            hook.seen += [f"{one.slug} {one.status}" for one in status.members]
+            return 0
         return int(await run_plan(deps, session, DeployRequest(command["slug"], command["version"]), How(is_sure=True)))
 
 
@@ -99,7 +143,8 @@ def _child(command: dict[str, Any], report: int) -> int:
     sys.stderr = open(Path(command["folder"]) / "stderr.txt", "a")  # noqa: SIM115
     if command.get("blind"):
         effects._WORK[EffectKind.DEPLOY] = _send_blindly  # proves that the suite can fail
-    hook = Boundaries(tuple(command["kill_at"]) if command.get("kill_at") else None)
+    kill_at = tuple(command["kill_at"]) if command.get("kill_at") else None
+    hook = Kinds(command, report) if "known" in command else Boundaries(kill_at)
     try:
         code = asyncio.run(_play(command, hook))
     except SecurewatchError as error:
@@ -129,10 +174,20 @@ def _fork(command: dict[str, Any]) -> dict[str, Any]:
     return {"is_killed": is_killed, "code": code, "seen": json.loads(seen) if seen else []}
 
 
+def _practise(command: dict[str, Any]) -> dict[str, Any]:
+    """Play a command here, so that what is imported, compiled or built at first use is there in every child."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        code = asyncio.run(_play(command, Boundaries(None)))
+    assert threading.active_count() == 1, "a process with threads must not fork"
+    return {"is_killed": False, "code": code, "seen": []}
+
+
 def main() -> None:
     """Serve commands until standard input ends."""
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(_fork(json.loads(line))) + "\n")
+        command = json.loads(line)
+        found = _practise(command) if command.get("practises") else _fork(command)
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
 
