@@ -37,10 +37,16 @@ SAMPLE_TAGS: tuple[SampleTag, ...] = (
     SampleTag("v1.0.0", "Release 1.0.0", "2026-01-12T09:00:00+00:00", Release("1.0.0")),
     SampleTag("v1.0.1", "Fix the page's title", "2026-02-02T09:00:00+00:00", Release("1.0.1"), annotate=False),
     SampleTag("v1.1.0", "Release 1.1.0: faster alerts", "2026-03-09T09:00:00+00:00", Release("1.1.0")),
-    SampleTag("v1.2.0", "Release 1.2.0: new search", "2026-05-11T09:00:00+00:00", Release("1.2.0", healthy_answers=1)),
+    SampleTag(
+        "v1.2.0",
+        "Release 1.2.0: new search",
+        "2026-05-11T09:00:00+00:00",
+        Release("1.2.0", healthy_answers=1, spared=("demo",)),
+    ),
     SampleTag("v1.3.0-rc.1", "Candidate of 1.3.0: search repaired", "2026-06-08T09:00:00+00:00", Release("1.3.0-rc.1")),
 )
-"""The sample's history, oldest first: v1.2.0 comes up and then fails its health checks, all others are good."""
+"""The sample's history, oldest first; all are good but v1.2.0, which comes up and then fails its health checks: not for
+the customer `demo`, whose data are samples, but for everybody else."""
 
 
 @dataclass(frozen=True, slots=True)

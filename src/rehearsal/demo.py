@@ -1,171 +1,258 @@
-"""The demo: five customers of a platform on this machine get a good version, one gets a bad one and is taken back.
+"""The demo: 52 days of a release in about a minute, and a bad release that stops early and is taken back.
 
-Everything is real but the clock: the program's own commands, HTTP, git, processes and databases. Exit code 0 says that
-each step ended as it must.
+The program's own commands, HTTP, git and customers' applications on this machine; only the clock runs fast. At the end
+the platform is asked what happened. Exit code 0 says that every claim of the story came true.
 """
 
 import argparse
 import asyncio
+import contextlib
+import json
 import signal
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from localrender.cli import CANNOT_START
-from localrender.serve import Running, Wanted, running
+from localrender.vendor import read_commit
+from rehearsal.place import Stage, Unexpected, stage
+from rehearsal.proof import Deploy, deploys_of, more_than_once, off_calendar, running_on, window_of
 from securewatch.cli.failures import as_text
-from securewatch.cli.flow import How, run_plan
-from securewatch.cli.session import Session
-from securewatch.cli.show import status_text
-from securewatch.cli.tables import show_table
-from securewatch.cli.words import show_duration
-from securewatch.config.settings import load_settings
+from securewatch.cli.rollout_flow import WATCH_SECONDS, RolloutLines, RolloutRegion
 from securewatch.core.errors import ExitCode, SecurewatchError
-from securewatch.core.ids import ServiceID
-from securewatch.deploy.model import Run
 from securewatch.deps import Deps
-from securewatch.operations.approve import Answer, answer_request
-from securewatch.operations.audits import verify_log
-from securewatch.operations.follow import FollowOptions
-from securewatch.operations.history import list_customers, load_runs
-from securewatch.operations.plan import DeployRequest
-from securewatch.render import env_vars
-from securewatch.render.budget import Priority
+from securewatch.operations.follow import pause_real_seconds
+from securewatch.operations.release.status import ReleaseStatus, load_release_status
+from securewatch.rollout.model import MemberState, RolloutState
 
 GOOD, BAD = "v1.1.0", "v1.2.0"
-UNLUCKY = "techstart"
-RATE = 60.0
-"""Product seconds a real second, while something moves; idle time is jumped over."""
-PROJECT = Path(__file__).resolve().parents[2]
+BUSY, BUSY_DAYS = "medhealth", 41
+"""The customer that asks for no changes until that day: the calendar is used to its last weeks."""
+NEEDS_APPROVAL = "SW402"
+UNLUCKY = "brightlabs"
+"""One of the first two startup customers."""
+LETTER_TRIES = 20
+LIMIT_SECONDS = 600.0
+"""Real seconds after which the demo gives up, on a machine however busy."""
 NEXT = f"""what to try next
   .venv/bin/localrender up --fast --write-env .env      the same platform for yourself, in another terminal
-  scripts/render-deploy.sh deploy-customer --version {GOOD} --customer acme-corp --dry-run
+  scripts/minor-release-manager.sh plan-release --version {GOOD}
   scripts/render-deploy.sh deploy-customer --version {GOOD} --customer acme-corp
   scripts/render-deploy.sh check-health --customer acme-corp
   scripts/render-deploy.sh rollback-customer --customer acme-corp
   .venv/bin/securewatch --help                          everything else; README.md tells the rest"""
+Until = Callable[[ReleaseStatus], bool]
 
 
-class Unexpected(Exception):
-    """A step of the demo did not end as it must."""
+@dataclass(frozen=True)
+class Cast:
+    """The customers by slug, as customers.json has them, and the commits of both versions."""
 
+    customers: dict[str, Any]
+    good: str
+    bad: str
 
-class Stage(NamedTuple):
-    """Where the demo plays: the platform, and a folder for the product's state."""
+    @property
+    def policies(self) -> dict[str, str]:
+        """The policy of each customer."""
+        return {slug: str(one["deployment_policy"]) for slug, one in self.customers.items()}
 
-    platform: Running
-    folder: Path
-
-    def deps(self, actor: str) -> Deps:
-        """The product's parts as one person's command would make them."""
-        environ: Mapping[str, str] = {
-            **self.platform.environment(),
-            "SECUREWATCH_ACTOR": actor,
-            "SECUREWATCH_DATABASE_URL": f"sqlite+aiosqlite:///{self.folder / 'state.db'}",
-        }
-        return Deps(load_settings({}, self.folder, environ))
+    def of(self, *policies: str) -> frozenset[str]:
+        """The customers of some policies."""
+        return frozenset(slug for slug, policy in self.policies.items() if policy in policies)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the demo; 0 where everything ended as it must, 130 after Ctrl-C or SIGTERM, which end every process too."""
-    about = "Five customers of a platform on this machine get a good version; one gets a bad one and is taken back."
+    about = f"52 days in about a minute: {GOOD} comes to eight customers; {BAD} is bad, stops early and is taken back."
     argparse.ArgumentParser(prog="./dev demo", description=about).parse_args(arguments)
     try:
         asyncio.run(_play())
+    except TimeoutError:
+        print(f"demo: not done after {LIMIT_SECONDS:.0f} seconds; this machine is too busy", file=sys.stderr)
     except (Unexpected, *CANNOT_START) as error:
         print(f"demo: {error}", file=sys.stderr)
-        return 1
     except SecurewatchError as error:
         print(as_text(error), file=sys.stderr)
-        return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted: every process is ended, every file removed", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
-    return 0
+    else:
+        return int(ExitCode.DONE)
+    return int(ExitCode.FAILED)
 
 
 async def _play() -> None:
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    print(f"robin, a release engineer, brings {GOOD} to each customer; dana is the second person who approves.")
-    _say("starting a Render-compatible platform: five customers, real processes, a database for each")
-    with tempfile.TemporaryDirectory(prefix="securewatch-demo-") as folder:
-        async with running(Wanted(rate=RATE, config_folder=PROJECT / "config")) as platform:
-            stage = Stage(platform, Path(folder))
-            async with stage.deps("robin") as deps:
-                slugs = {one.slug: one.policy for one in deps.fleet.customers.values()}
-            for slug, policy in slugs.items():
-                await _bring(stage, slug, is_enterprise=policy == "enterprise")
-            await _bring_bad(stage)
-            await _sum_up(stage)
-    _say("every process is ended, every file removed\n")
-    print(NEXT)
+    print("robin, a release engineer, brings a version to eight customers; dana is the second person who approves.")
+    print("Starting a Render-compatible platform and the customers' applications on this machine.", flush=True)
+    async with asyncio.timeout(LIMIT_SECONDS), stage() as place, place.serving() as server:
+        story = Story(place, server, _cast(place))
+        await story.plan()
+        await story.bring()
+        await story.bring_bad()
+        await story.prove()
+    print(f"\nevery process is ended, every file removed\n\n{NEXT}")
 
 
-async def _bring(stage: Stage, slug: str, *, is_enterprise: bool) -> None:
-    """One customer, as a release engineer does it; an enterprise one waits for a second person and its window."""
-    if is_enterprise:
-        await _deploy(stage, slug, GOOD, ExitCode.WAITING)
-        _say(f"$ SECUREWATCH_ACTOR=dana securewatch approve --version {GOOD} --customer {slug} --comment 'change 4711'")
-        async with stage.deps("dana") as deps:
-            await answer_request(deps, Answer(slug, GOOD, granted=True, comment="change 4711"))
-    await _deploy(stage, slug, GOOD, ExitCode.DONE, waits=is_enterprise)
+def _cast(place: Stage) -> Cast:
+    listed = json.loads((place.folder / "config" / "customers.json").read_text(encoding="utf-8"))["customers"]
+    commits = [read_commit(place.platform.repo, tag) for tag in (GOOD, BAD)]
+    good, bad = (one.id if one else "" for one in commits)
+    return Cast({one["slug"]: one for one in listed}, good, bad)
 
 
-async def _deploy(stage: Stage, slug: str, version: str, wanted: ExitCode, *, waits: bool = False) -> None:
-    flag = " --wait" if waits else ""
-    _say(f"$ securewatch deploy-customer --version {version} --customer {slug}{flag}")
-    session = Session(None, None, is_json=False)
-    how = How(is_sure=True, following=FollowOptions(waits_at_gates=waits))
-    async with stage.deps("robin") as deps:
-        code = await run_plan(deps, session, DeployRequest(slug, version), how)
-    if code is ExitCode.INTERRUPTED:
-        raise asyncio.CancelledError
-    if code is not wanted:
-        raise Unexpected(f"{version} for {slug} ended with exit code {int(code)}, not {int(wanted)}")
+class Story:
+    """The acts, in their order. `server` is `securewatch serve`, which carries all that goes on."""
+
+    def __init__(self, place: Stage, server: asyncio.subprocess.Process, cast: Cast) -> None:
+        self._place = place
+        self._server = server
+        self._cast = cast
+        self._day_zero: dict[str, datetime] = {}
+
+    async def plan(self) -> None:
+        """What the release will be, before anything is written."""
+        _title(f"1  The plan: who gets {GOOD}, and when")
+        await self._place.command("plan-release", "--version", GOOD)
+
+    async def bring(self) -> None:
+        """The whole calendar, from day 0 to the last enterprise customer and the end of its watch."""
+        _title(f"2  52 days: {GOOD} comes to everybody")
+        await self._start(GOOD)
+        free = self._day_zero[GOOD] + timedelta(days=BUSY_DAYS)
+        await self._place.command("pin", BUSY, "--until", f"{free:%Y-%m-%d}", "--reason", "their audit")
+        await self._follow(GOOD, lambda status: status.rollout.state.is_over)
+        await self._place.command("check-status", "--version", GOOD)
+        await self._place.command("customer", "list")
+
+    async def bring_bad(self) -> None:
+        """The bad one: healthy for demo, unhealthy where customers have data of their own."""
+        _title(f"3  {BAD} is bad: it stops in the startup phase and is taken back")
+        await self._start(BAD)
+        await self._follow(BAD, _is_halted)
+        await self._place.command("check-status", "--version", BAD)
+        print(f"\nThe startup customers went back by themselves; robin takes {BAD} from demo too, so nobody keeps it.")
+        back = ("--version", BAD, "--phase", "demo", "--reason", "bad search", "--yes")
+        await self._place.command("rollback-phase", *back)
+        path = await self._letter_to(UNLUCKY)
+        letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+        print(f"\nIn the mail folder, {path.name}:\n  To: {letter['To']}\n  Subject: {letter['Subject']}\n")
+        print(textwrap.indent(letter.get_content().rstrip(), "  "))
+
+    async def prove(self) -> None:
+        """The claims, from what the platform itself has on record, the mail folder and the audit log."""
+        _title("4  What was proven")
+        state, cast = await self._place.look(), self._cast
+        made = deploys_of(state)
+        _claim(running_on(state, cast.good) == cast.customers.keys(), f"not everybody runs {GOOD} at the end")
+        had = sorted({one.customer for one in made if one.commit == cast.bad})
+        for line in (*self._of_good(state, made), *self._of_bad(made, had), await self._of_letters(had)):
+            print(f"  ✔ {line}")
+        await self._place.command("audit", "verify")
+
+    # --- acting -------------------------------------------------------------------------------------------------------
+
+    async def _start(self, version: str) -> None:
+        await self._place.command("rollout", "start", "--version", version, "--yes", "--detach", shows=False)
+        async with self._place.deps("robin") as deps:
+            self._day_zero[version] = (await load_release_status(deps, version)).rollout.day_zero
+
+    async def _follow(self, version: str, until: Until) -> None:
+        """Show the rollout as `rollout status --watch` does, with dana beside it, until it is where it must be."""
+        print(f"\n$ securewatch rollout status --watch --version {version}", flush=True)
+        async with self._place.deps("robin") as deps:
+            with contextlib.ExitStack() as screens:
+                shown: list[Any] = [screens.enter_context(RolloutLines(deps.clock))]
+                if sys.stdout.isatty():
+                    shown.append(screens.enter_context(RolloutRegion(deps.clock)))
+                status = await self._look(deps, version, shown)
+                while not until(status):
+                    await self._approve(status)
+                    await pause_real_seconds(WATCH_SECONDS)
+                    status = await self._look(deps, version, shown)
+
+    async def _look(self, deps: Deps, version: str, screens: Sequence[Any]) -> ReleaseStatus:
+        status = await load_release_status(deps, version)
+        for screen in screens:
+            screen(status, None)
+        if self._server.returncode is not None:
+            log = (self._place.folder / "serve.log").read_text(encoding="utf-8").splitlines()
+            raise Unexpected(f"`securewatch serve` ended: {log[-1] if log else 'no word'}")
+        if version == GOOD and status.rollout.state is RolloutState.HALTED:
+            raise Unexpected(f"the rollout of {GOOD} halted: {status.rollout.detail}")
+        return status
+
+    async def _approve(self, status: ReleaseStatus) -> None:
+        """Let dana approve who waits for a person alone."""
+        for one in status.members:
+            if one.waiting_on is not None and one.waiting_on.person and one.waiting_on.code == NEEDS_APPROVAL:
+                words = ("--version", status.rollout.version, "--customer", one.slug, "--comment", "change 4711")
+                await self._place.command("approve", *words, actor="dana")
+
+    # --- proving ------------------------------------------------------------------------------------------------------
+
+    def _of_good(self, state: Any, made: Sequence[Deploy]) -> list[str]:
+        cast, started = self._cast, [one for one in made if one.commit == self._cast.good and one.trigger == "api"]
+        windows = {slug: window_of(cast.customers[slug]) for slug in cast.of("enterprise")}
+        astray = off_calendar(started, cast.policies, windows, self._day_zero[GOOD])
+        _claim({one.customer for one in started} == cast.customers.keys(), f"not everybody got {GOOD}")
+        _claim(not more_than_once(made), f"deployed twice: {', '.join(more_than_once(made))}")
+        _claim(not astray, "; ".join(astray))
+        last = max(one.created_at for one in started) - self._day_zero[GOOD]
+        in_windows = sum(one.customer in windows for one in started)
+        there = len(running_on(state, cast.good))
+        return [
+            f"{there} of {len(cast.customers)} customers run {GOOD}; nobody was deployed twice",
+            f"the last of them began on day {last.days}; {len(started)} starts, 0 outside the days of their phase",
+            f"{in_windows} starts of enterprise customers, 0 outside their maintenance windows",
+        ]
+
+    def _of_bad(self, made: Sequence[Deploy], had: Collection[str]) -> list[str]:
+        back = [one for one in made if one.trigger == "rollback"]
+        spared = self._cast.of("standard", "enterprise")
+        _claim(UNLUCKY in had and not spared & set(had), f"{BAD} came to {', '.join(had) or 'nobody'}")
+        _claim({one.customer for one in back} == set(had), f"{BAD} was not taken back everywhere")
+        return [
+            f"{len(had)} customers ever had {BAD} ({', '.join(had)}) and are back: {len(back)} rollbacks of services",
+            f"{len(spared)} standard and enterprise customers never had it",
+        ]
+
+    async def _of_letters(self, had: Collection[str]) -> str:
+        for slug in had:
+            await self._letter_to(slug)
+        count = len([*self._place.platform.mail_folder.glob("*-customer.eml")])
+        return f"{count} letters to customers; all {len(had)} who had {BAD} were told that it was taken back"
+
+    async def _letter_to(self, customer: str) -> Path:
+        """What a customer was told when a version was taken back; the letter may still be on its way."""
+        for _ in range(LETTER_TRIES):
+            for path in self._place.platform.mail_folder.glob(f"*-back-{customer}-*-customer.eml"):
+                return path
+            await pause_real_seconds(WATCH_SECONDS)
+        raise Unexpected(f"{customer} was not told that {BAD} was taken back")
 
 
-async def _bring_bad(stage: Stage) -> None:
-    """A version that comes up and then fails its health checks: taken back by itself, env vars and all."""
-    before = await _env(stage)
-    await _deploy(stage, UNLUCKY, BAD, ExitCode.ROLLED_BACK)
-    if await _env(stage) != before:
-        raise Unexpected(f"the env vars of {UNLUCKY} are not what they were before {BAD}")
-    _say(f"{UNLUCKY} is back at {before['VERSION_TAG']}, and all its {len(before)} env vars are as they were")
+def _is_halted(status: ReleaseStatus) -> bool:
+    """Whether the rollout has halted and everybody who failed is back."""
+    is_halted = status.rollout.state is RolloutState.HALTED
+    return is_halted and all(one.member.state is not MemberState.RUNNING for one in status.members)
 
 
-async def _env(stage: Stage) -> Mapping[str, str]:
-    async with stage.deps("robin") as deps:
-        service_id = ServiceID(deps.fleet.customers[UNLUCKY].backend_service_id)
-        found = await env_vars.fetch_env_vars(await deps.client(), service_id, priority=Priority.CLI)
-    return {one.key: one.value.get_secret_value() for one in found}
+def _claim(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise Unexpected(otherwise)
 
 
-async def _sum_up(stage: Stage) -> None:
-    async with stage.deps("robin") as deps:
-        report = await verify_log(deps)
-        rows = []
-        for one in await list_customers(deps):
-            runs = await load_runs(deps, one.slug)
-            note = f"{runs[0].version}: {runs[0].stage.value.replace('_', ' ')}" if len(runs) > 1 else ""
-            took = show_duration(_seconds(runs[-1]))
-            rows.append((one.slug, one.policy, one.backend, one.frontend, status_text(one.status), took, note))
-    _say("the customers now (durations in the platform's time, which runs fast)")
-    show_table(("customer", "policy", "backend", "frontend", "status", f"{GOOD} took", "then"), rows)
-    _say(f"the audit log verifies: {report.count} entries")
-
-
-def _seconds(run: Run) -> float | None:
-    """From the first deploy's send to verified."""
-    sent = [one.sent_at for one in run.progress if one.sent_at is not None]
-    return (run.verified_at - min(sent)).total_seconds() if run.verified_at and sent else None
-
-
-def _say(text: str) -> None:
-    print(f"\n{text}", flush=True)
+def _title(text: str) -> None:
+    print(f"\n=== {text} ===", flush=True)
 
 
 if __name__ == "__main__":

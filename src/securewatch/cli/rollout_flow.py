@@ -12,7 +12,15 @@ from rich.live import Live
 from securewatch.cli.data import print_json
 from securewatch.cli.live import HEARTBEAT_SECONDS, Silent
 from securewatch.cli.release_show import release_plan_data, show_release_plan
-from securewatch.cli.rollout_show import headline, member_words, release_data, release_tree, summary
+from securewatch.cli.rollout_show import (
+    begun_members,
+    headline,
+    member_words,
+    phase_lines,
+    release_data,
+    release_tree,
+    summary,
+)
 from securewatch.cli.session import Session, ask, say, tell_of_key
 from securewatch.cli.tables import make_console
 from securewatch.cli.words import show_status
@@ -25,6 +33,7 @@ from securewatch.operations.release.start import Asked, Wish, ask_for, find_open
 from securewatch.operations.release.status import ReleaseStatus, load_release_status
 from securewatch.operations.release_plan import PlannedRelease, make_release_plan
 from securewatch.rollout.model import ReleasePlan
+from securewatch.rollout.view import day_of
 
 WATCH_SECONDS = 0.5
 """Real seconds between two looks at the state."""
@@ -151,12 +160,16 @@ def _screen(clock: Clock, session: Session) -> "RolloutLines | RolloutRegion | S
 
 
 class RolloutLines(AbstractContextManager["RolloutLines"]):
-    """One line a change, to standard output, with the product's time and the customer in front."""
+    """One line a change, to standard output, with the release's day, the product's time and the customer in front.
+
+    A phase that has not begun is one line, not one for each of its customers.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._seen: dict[str, str] = {}
         self._said_at = clock.monotonic()
+        self._day = 0
 
     def __exit__(self, *_exc: object) -> None:
         return None
@@ -164,8 +177,11 @@ class RolloutLines(AbstractContextManager["RolloutLines"]):
     def __call__(self, status: ReleaseStatus, trouble: SecurewatchError | None) -> None:
         """Print what changed since the last time."""
         now = self._clock.now()
+        self._day = day_of(status.rollout.day_zero, now)
         self._say("", f"{status.rollout.state} {status.rollout.detail}".strip(), now)
-        for one in status.members:
+        for name, key, text in phase_lines(status, now):
+            self._say(f"phase {name}", text, now, key)
+        for one in begun_members(status):
             words = one.detail if one.waiting_on is None else member_words(status, one, now)
             key = f"{one.status}{one.detail if one.waiting_on is None else one.waiting_on.what}"
             if one.member.asked or one.member.state.is_failure:
@@ -182,7 +198,7 @@ class RolloutLines(AbstractContextManager["RolloutLines"]):
 
     def _print(self, text: str, now: datetime) -> None:
         self._said_at = self._clock.monotonic()
-        print(f"{now:%m-%d %H:%M:%S}  {text}", flush=True)
+        print(f"day {self._day:<3} {now:%m-%d %H:%M:%S}  {text}", flush=True)
 
 
 class RolloutRegion:

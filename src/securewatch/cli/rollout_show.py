@@ -1,6 +1,6 @@
 """Rollouts as text and JSON: phases, customers, what waits for whom. Asks nobody and decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,8 @@ from securewatch.cli.tables import show_table
 from securewatch.cli.words import show_duration, show_instant, show_until
 from securewatch.core.errors import ExitCode
 from securewatch.operations.release.status import MemberStatus, ReleaseStatus
-from securewatch.rollout.view import PhaseView, day_of
+from securewatch.rollout.model import MemberState
+from securewatch.rollout.view import PhaseState, PhaseView, day_of
 
 BAR_WIDTH = 20
 ROWS_MAX = 40
@@ -97,7 +98,7 @@ def show_release(status: ReleaseStatus, now: datetime, more: Sequence[str] = ())
     )
     if len(rows) < len(status.members):
         print(f"and {len(status.members) - len(rows)} customers more; -o json shows all")
-    print("\n".join([*next_lines(status, now), *more]), flush=True)
+    print("".join(f"{line}\n" for line in [*next_lines(status, now), *more]), end="", flush=True)
 
 
 def headline(status: ReleaseStatus, now: datetime) -> list[str]:
@@ -193,6 +194,30 @@ def next_lines(status: ReleaseStatus, now: datetime) -> list[str]:
     for person, slugs in people.items():
         lines.append(f"approval    by {person}: {', '.join(slugs)}")
     return lines
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+def phase_lines(status: ReleaseStatus, now: datetime) -> Iterator[tuple[str, str, str]]:
+    """Each phase that was asked for, up to the first that has not begun: its name, what makes it news, and words."""
+    for phase in status.phases:
+        if not any(one.member.asked for one in status.of_phase(phase.name)):
+            continue
+        _, _, state, batch, _, waits = _phase_row(status, phase, now)
+        if phase.state is PhaseState.WAITING:
+            yield phase.name, f"{state} {phase.waiting_on.until if phase.waiting_on else ''}", f"{state}  {waits}"
+            return
+        words = f"{state}, batch {batch}".replace("batch one by one", "one by one")
+        yield phase.name, "", state if phase.state is PhaseState.DONE else words
+
+
+def begun_members(status: ReleaseStatus) -> Iterator[MemberStatus]:
+    """The customers, but those that wait with a phase that has not begun."""
+    waiting = {phase.name for phase in status.phases if phase.state is PhaseState.WAITING}
+    for one in status.members:
+        if one.phase not in waiting or one.member.state is not MemberState.PENDING:
+            yield one
 
 
 def bar(done: int, total: int) -> str:

@@ -22,6 +22,7 @@ from securewatch.health.verdict import (
 
 CHECK_TRIES = 3
 WATCH_POLL_SECONDS = 600.0
+"""Between two looks at whether our deploy is still the live one; longer where the application is asked less often."""
 
 
 def verify(view: View, service: ServicePlan, now: datetime) -> Decision | dict[str, Any]:
@@ -194,12 +195,13 @@ def _catching_up(view: View) -> bool:
 
 
 def _watch_polls(view: View, now: datetime) -> tuple[tuple[Look, ...], datetime]:
-    looks, next_at = [], now + timedelta(seconds=WATCH_POLL_SECONDS)
+    interval = max(WATCH_POLL_SECONDS, view.customer.rules.sparse_interval_seconds)
+    looks, next_at = [], now + timedelta(seconds=interval)
     for service in view.customer.services:
         progress = view.run.of(service.kind)
         look = poll_look(view, service.kind, str(progress.deploy_id), view.run.commit)
         seen = fresh(view, look)
-        at = due(seen.at if seen else view.run.since, WATCH_POLL_SECONDS, now)
+        at = due(seen.at if seen else view.run.since, interval, now)
         if at <= now:
             looks.append(look)
         else:

@@ -70,8 +70,6 @@ def decide_rollout(view: RolloutView, now: datetime) -> RolloutDecision:
     members = {slug: _seen(view, one, now) for slug, one in view.members.items()}
     course = _Course(view, members, now)
     rollout = _state_of(course, now)
-    if rollout.state.is_over:
-        return RolloutDecision(rollout, members)
     shut = _rollout_gates(rollout, view.is_paused, now)
     phases: list[PhaseView] = []
     before: list[PhasePlan] = []
@@ -79,7 +77,10 @@ def decide_rollout(view: RolloutView, now: datetime) -> RolloutDecision:
         if course.of(phase):
             phases.append(_lead_phase(course, rollout, phase, shut=(*shut, *_phase_gates(course, phase, before))))
             before.append(phase)
-    next_at = min((one for one in course.instants if one > now), default=None)
+    if rollout.state.is_over:
+        return RolloutDecision(rollout, members, phases=tuple(phases))
+    is_stopped = any(gate.person for gate in shut)
+    next_at = min((one for one in course.instants if one > now and not is_stopped), default=None)
     return RolloutDecision(rollout, members, tuple(course.starts), course.waiting, tuple(phases), next_at)
 
 

@@ -54,6 +54,7 @@ def test_the_sample_has_the_promised_tags(tmp_path: Path) -> None:
     assert kind_of(repo, "v1.0.1") == "commit"
     assert {kind_of(repo, tag) for tag in ("v1.0.0", "v1.1.0", "v1.2.0")} == {"tag"}
     assert snapshot.releases[snapshot.tags["v1.2.0"]].healthy_answers == 1
+    assert snapshot.releases[snapshot.tags["v1.2.0"]].spared == ("demo",)
     assert snapshot.head == snapshot.tags["v1.3.0-rc.1"]
 
 

@@ -311,6 +311,15 @@ def test_the_deploys_are_polled_every_ten_minutes_of_a_watch() -> None:
     assert ("poll", "backend") in kinds_of(decide(view, at(3600)))
 
 
+def test_the_deploys_are_polled_no_more_often_than_the_application_is_asked() -> None:
+    rules = replace(RULES, dense_interval_seconds=1800.0, sparse_interval_seconds=1800.0)
+    polls = make_poll(seconds=1800), make_poll(FRONTEND, seconds=1800)
+    view = watching(watched_until(HOUR, every=1800.0), *polls, rules=rules)
+
+    assert ("poll", "backend") not in kinds_of(decide(view, at(3599)))
+    assert ("poll", "backend") in kinds_of(decide(view, at(3600)))
+
+
 def test_a_foreign_deploy_during_the_watch_is_held_and_not_fought_over() -> None:
     poll = make_poll(status="deactivated", seconds=600, newer={"id": "dep-theirs", "status": "live"})
 

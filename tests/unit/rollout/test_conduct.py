@@ -1,7 +1,7 @@
 """The decision about a rollout: phases on their days, batches after each other, halts, lanes, gates."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -124,6 +124,11 @@ def test_a_halted_or_paused_rollout_starts_nothing_new_and_follows_what_runs(sta
     assert found.waiting["alfa"].person
 
 
+@pytest.mark.parametrize(("state", "next_at"), [(RolloutState.HALTED, None), (RolloutState.RUNNING, day(8))])
+def test_no_day_comes_next_for_a_halted_rollout(state: RolloutState, next_at: datetime | None) -> None:
+    assert decided(day(2), members(**STARTUP_DONE), of=rollout(state=state)).next_at == next_at
+
+
 def test_the_kill_switch_starts_nothing() -> None:
     assert started(decided(DAY_ZERO, is_paused=True)) == []
 
@@ -244,7 +249,10 @@ def test_an_accepted_failure_halts_nothing_again() -> None:
 def test_the_rollout_is_done_when_everybody_is() -> None:
     watched = dict.fromkeys(EVERYBODY, MemberState.DONE)
 
-    assert decided(day(53), members(**watched)).rollout.state is RolloutState.DONE
+    found = decided(day(53), members(**watched))
+
+    assert (found.rollout.state, found.next_at, found.waiting) == (RolloutState.DONE, None, {})
+    assert [(one.name, one.state) for one in found.phases] == [(one.name, PhaseState.DONE) for one in PLAN.phases]
     assert decided(day(52), members(**{**watched, "zulu": V})).rollout.state is RolloutState.RUNNING
 
 

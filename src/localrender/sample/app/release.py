@@ -11,13 +11,15 @@ class Release:
     """One release: its version without a leading v, and its flaws.
 
     A release with `builds` false fails to build, with `starts` false it ends as soon as it is started, and with
-    `healthy_answers` it is healthy for that many health checks after its start and unhealthy from then on.
+    `healthy_answers` it is healthy for that many health checks after its start and unhealthy from then on; that shows
+    on customers' own data alone, so not on the samples of those `spared` (by `CUSTOMER_SLUG`).
     """
 
     version: str
     builds: bool = True
     starts: bool = True
     healthy_answers: int | None = None
+    spared: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """The contents of `release.json`."""
@@ -35,4 +37,5 @@ def parse_release(text: str) -> Release:
         builds=bool(raw.get("builds", True)),
         starts=bool(raw.get("starts", True)),
         healthy_answers=None if answers is None else int(answers),
+        spared=tuple(str(one) for one in raw.get("spared", ())),
     )
