@@ -181,7 +181,7 @@ async def set_stage(made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dic
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=shared if shared.is_dir() else None))
     clock = VirtualClock(loop, made.start)
     host = InProcessHost(_snapshot(releases), listen=False)
-    platform = Platform(host, clock, made.world, Options(build_seconds=20.0, update_seconds=5.0, static_seconds=10.0))
+    platform = Platform(host, clock, made.world, Options(build_seconds=9.0, update_seconds=4.0, static_seconds=4.0))
     try:
         write_config(made, folder)
         await platform.start()

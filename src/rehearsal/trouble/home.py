@@ -209,7 +209,7 @@ class CustomerAsksBack(Trouble):
 
     def prepare(self, scene: Scene) -> None:
         """Some time after its frontend's deploy."""
-        scene.nth("-front/deploys", scene.chance.randrange(1, 6), lambda _, one: scene.later(0.03, lambda: self._ask(scene, one)))
+        scene.nth("-front/deploys", scene.chance.randrange(1, 6), lambda _, one: scene.later(0.015, lambda: self._ask(scene, one)))
 
     async def _ask(self, scene: Scene, customer: Customer) -> None:
         request = RollbackRequest(customer.slug, reason="they ask for it")
