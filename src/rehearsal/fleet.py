@@ -139,13 +139,25 @@ def _customer(number: int, policy: str, chance: random.Random) -> Customer:
     length = chance.choice((120, 180, 240, 360))
     start, end = (f"{at // 60 % 24:02}:{at % 60:02}" for at in (begin, begin + length))
     zone = chance.choice(_ZONES if chance.random() < 0.7 else _MORE_ZONES)
-    return Customer(slug, policy, f"srv-{slug}-back", f"srv-{slug}-front", Window(chance.choice(_DAYS), start, end, zone))
+    return Customer(
+        slug, policy, f"srv-{slug}-back", f"srv-{slug}-front", Window(chance.choice(_DAYS), start, end, zone)
+    )
 
 
 def _phases(chance: random.Random, enterprise_count: int) -> list[PhaseRules]:
     days = {"demo": (0, 0), "startup": (1, 7), "standard": (8, 21), "enterprise": (22, 51)}
-    shares = {"demo": 1.0, "startup": chance.choice((0.5, 0.34)), "standard": chance.choice((0.25, 0.4)), "enterprise": 0.0}
-    delays = {"demo": 0.0, "startup": chance.choice((1.0, 2.0)), "standard": chance.choice((2.0, 6.0)), "enterprise": 0.0}
+    shares = {
+        "demo": 1.0,
+        "startup": chance.choice((0.5, 0.34)),
+        "standard": chance.choice((0.25, 0.4)),
+        "enterprise": 0.0,
+    }
+    delays = {
+        "demo": 0.0,
+        "startup": chance.choice((1.0, 2.0)),
+        "standard": chance.choice((2.0, 6.0)),
+        "enterprise": 0.0,
+    }
     failures = {"demo": 0.0, "startup": 0.0, "standard": chance.choice((0.0, 0.05, 0.3)), "enterprise": 0.0}
     return [
         PhaseRules(
@@ -275,9 +287,7 @@ def _own_file(made: MadeUp) -> dict[str, object]:
             "sparse_interval": "3_hours",
             "verification_interval": "1_second",
         },
-        "failure_budget": {
-            one.name: f"{one.failures * 100:g}%" if one.failures else 0 for one in made.phases.values()
-        },
+        "failure_budget": {one.name: f"{one.failures * 100:g}%" if one.failures else 0 for one in made.phases.values()},
         "approvals": {one.name: {"count": one.approvals} for one in made.phases.values() if one.approvals},
         "lanes": {one.name: one.lanes for one in made.phases.values() if one.is_individual},
         "freezes": [

@@ -134,7 +134,7 @@ class _Director:
         try:
             controller = await self._course.controller(deps, await find_owner(deps))
             self._controller = controller
-            self._stage.wake = controller._wake.set  # noqa: SLF001 - stands for the look at other processes' news
+            self._stage.wake = controller._wake.set
             await self._tick_on(controller, rows)
         except (SecurewatchError, Killed) as error:
             self._stage.note(f"the controller ended: {error}")
@@ -154,10 +154,10 @@ class _Director:
             await stage.loop.idle()
             if not self._life.is_alive:
                 raise Killed(self._life.died_at)
-            if await self._agenda.do_due(stage.clock.now()) or controller._wake.is_set():  # noqa: SLF001
+            if await self._agenda.do_due(stage.clock.now()) or controller._wake.is_set():
                 continue
-            nexts = [controller._next_at(), self._agenda.next_at, self._until]  # noqa: SLF001
-            await stage.clock.sleep_until(min(one for one in nexts if one is not None), wake=controller._wake)  # noqa: SLF001
+            nexts = [controller._next_at(), self._agenda.next_at, self._until]
+            await stage.clock.sleep_until(min(one for one in nexts if one is not None), wake=controller._wake)
             is_over = self._is_over(rows)
 
     def _is_over(self, rows: Rows) -> bool:
@@ -177,7 +177,7 @@ class _Director:
         """The memory of a process is gone: its tasks, its connections, what it knew."""
         self._life.is_alive = False
         self._restarts += 1
-        tasks = list(self._controller._tasks.values()) if self._controller else []  # noqa: SLF001
+        tasks = list(self._controller._tasks.values()) if self._controller else []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The world of one rehearsal: virtual time, the platform in-process, and processes of the product that can be killed."""
+"""The world of one rehearsal: virtual time, the platform in-process, and processes of the product that can die."""
 
 import base64
 import random
@@ -20,7 +20,7 @@ from localrender.sample.app.release import Release
 from localrender.vendor import Snapshot
 from rehearsal.fleet import CANARY, KEY, MadeUp, write_config
 from rehearsal.virtual_time import VirtualClock, VirtualLoop
-from rehearsal.wires import Ask, Bend, Life, SiteWire, Wire, Ways
+from rehearsal.wires import Ask, Bend, Life, SiteWire, Ways, Wire
 from securewatch.config.fleet import Fleet
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import NotFound
@@ -175,7 +175,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_stage(made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dict[str, Release]) -> AsyncIterator[Stage]:
+async def set_stage(
+    made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dict[str, Release]
+) -> AsyncIterator[Stage]:
     """The world of an installation from its first instant on; everything in it is gone afterwards."""
     shared = Path("/dev/shm")  # noqa: S108 - a folder in memory where there is one
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=shared if shared.is_dir() else None))
@@ -191,7 +193,17 @@ async def set_stage(made: MadeUp, loop: VirtualLoop, hooks: Hooks, releases: dic
         chance = random.Random(f"stage:{made.seed}")  # noqa: S311 - the same seed gives the same play
         async with AsyncExitStack() as stack:
             yield Stage(
-                made, folder, loop, clock, host, platform, create_app(platform), hooks, StagedRepository(host), chance, stack
+                made,
+                folder,
+                loop,
+                clock,
+                host,
+                platform,
+                create_app(platform),
+                hooks,
+                StagedRepository(host),
+                chance,
+                stack,
             )
     finally:
         await platform.close()
@@ -205,5 +217,3 @@ def _snapshot(releases: dict[str, Release]) -> Snapshot:
     commits[MOVED_TO] = CommitInfo(MOVED_TO, "Forced", at)
     shown = {_COMMITS[tag]: one for tag, one in releases.items()} | {MOVED_TO: Release("1.1.0")}
     return Snapshot(MOVED_TO, {tag: _COMMITS[tag] for tag in releases}, commits, shown)
-
-

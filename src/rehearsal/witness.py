@@ -143,7 +143,7 @@ class Witness:
             case _:
                 return None
         sql = "SELECT * FROM effect WHERE service_id = ? AND state = 'sent' AND kind IN (?, ?)"
-        found = [row for row in self.rows.all(sql, service_id, *kinds)]
+        found = self.rows.all(sql, service_id, *kinds)
         return next((row for row in found if not key or json.loads(row["args"]).get("env_key") == key), None)
 
     def _judge_env(self, service: Service, parts: list[str], written: _Written) -> None:
@@ -208,7 +208,9 @@ class Witness:
         rules = self._made.phases[self._made.customers[run["slug"]].policy]
         sql = "SELECT * FROM approval WHERE used_by = ? AND granted = 1"
         found = self.rows.all(sql, run["id"]) if rules.approvals else []
-        actors = {row["actor"] for row in found if row["plan_hash"] == run["release_hash"] and row["slug"] == run["slug"]}
+        actors = {
+            row["actor"] for row in found if row["plan_hash"] == run["release_hash"] and row["slug"] == run["slug"]
+        }
         if actors & {run["requested_by"]}:
             self.say("I9", f"{run['slug']}: {run['requested_by']} approved a request of their own")
         if actors - {*APPROVERS, REQUESTER}:

@@ -88,9 +88,13 @@ class HalfWrittenConfig(Trouble):
         whole = path.read_text(encoding="utf-8")
         path.write_text(whole[: len(whole) // 2], encoding="utf-8")
         self.has_fired = scene.is_open()
+
+        def mend() -> None:
+            path.write_text(whole, encoding="utf-8")
+
         scene.life.dies_at = 0
         scene.stage.fleet = None
-        scene.later(scene.chance.uniform(0.05, 0.3), lambda: path.write_text(whole, encoding="utf-8") and None)
+        scene.later(scene.chance.uniform(0.05, 0.3), mend)
 
 
 class WindowCloses(Trouble):
@@ -117,7 +121,12 @@ class PauseAll(Trouble):
 
     def prepare(self, scene: Scene) -> None:
         """Just after one of our writes."""
-        scene.nth("/env-vars/", scene.chance.randrange(1, 10), lambda *_: scene.later(1e-4, lambda: self._pause(scene)), method="PUT")
+        scene.nth(
+            "/env-vars/",
+            scene.chance.randrange(1, 10),
+            lambda *_: scene.later(1e-4, lambda: self._pause(scene)),
+            method="PUT",
+        )
 
     async def _pause(self, scene: Scene) -> None:
         code = await scene.people.try_it(OPERATOR, lambda deps: set_pause(deps, paused=True, reason="stop"))
@@ -209,7 +218,11 @@ class CustomerAsksBack(Trouble):
 
     def prepare(self, scene: Scene) -> None:
         """Some time after its frontend's deploy."""
-        scene.nth("-front/deploys", scene.chance.randrange(1, 6), lambda _, one: scene.later(0.015, lambda: self._ask(scene, one)))
+        scene.nth(
+            "-front/deploys",
+            scene.chance.randrange(1, 6),
+            lambda _, one: scene.later(0.015, lambda: self._ask(scene, one)),
+        )
 
     async def _ask(self, scene: Scene, customer: Customer) -> None:
         request = RollbackRequest(customer.slug, reason="they ask for it")

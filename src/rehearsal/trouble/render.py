@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from localrender.forwarder import Fault
 from localrender.machine import Order
 from localrender.model import Script, Service, Status, Trigger
 from localrender.sample.app.release import Release
@@ -17,7 +18,11 @@ class ForeignDeploy(Trouble):
 
     def prepare(self, scene: Scene) -> None:
         """Half a minute after one of our requests."""
-        scene.nth("/deploys", scene.chance.randrange(1, 8), lambda ask, _: scene.later(30 / 86400, lambda: self._do(scene, ask)))
+        scene.nth(
+            "/deploys",
+            scene.chance.randrange(1, 8),
+            lambda ask, _: scene.later(30 / 86400, lambda: self._do(scene, ask)),
+        )
 
     def _do(self, scene: Scene, ask: Ask) -> None:
         platform = scene.stage.platform
@@ -53,12 +58,12 @@ class ServiceTrouble(Trouble):
         scene.later(scene.chance.uniform(0.1, 3), lambda: self._begin(scene))
 
     def _begin(self, scene: Scene) -> None:
-        for customer in scene.waiting():
-            for service in scene.services_of(customer)[:1]:
-                self.break_it(scene, service)
-                self.has_fired = True
-                scene.later(self.days_of_trouble, lambda: self.mend(scene, service))
-                return
+        services = [service for customer in scene.waiting() for service in scene.services_of(customer)]
+        if services:
+            service = services[0]
+            self.break_it(scene, service)
+            self.has_fired = True
+            scene.later(self.days_of_trouble, lambda: self.mend(scene, service))
 
     def break_it(self, scene: Scene, service: Service) -> None:
         """Do it."""
@@ -98,12 +103,12 @@ class ServiceSuspended(ServiceTrouble):
     def break_it(self, scene: Scene, service: Service) -> None:
         """Suspend it."""
         service.suspended = True
-        scene.stage.host._front(service.id).suspended = True  # noqa: SLF001 - what `suspend` does, at once
+        scene.stage.host._front(service.id).suspended = True
 
     def mend(self, scene: Scene, service: Service) -> None:
         """Resume it, without a deploy."""
         service.suspended = False
-        scene.stage.host._front(service.id).suspended = False  # noqa: SLF001
+        scene.stage.host._front(service.id).suspended = False
 
 
 class ServiceDeleted(ServiceTrouble):
@@ -235,9 +240,7 @@ class BadInOnePhase(Trouble):
         scene.stage.listeners.append(listen)
 
     def _sick(self, scene: Scene, customer: Customer, *, status: int | None) -> None:
-        from localrender.forwarder import Fault  # noqa: PLC0415
-
-        front = scene.stage.host._front(customer.backend)  # noqa: SLF001 - what `misbehave` does, at once
+        front = scene.stage.host._front(customer.backend)
         front.misbehave(None if status is None else Fault(status=status))
         self.has_fired = self.has_fired or status is None
 
@@ -256,7 +259,10 @@ class RollbackFails(BadInOnePhase):
         super().prepare(scene)
         for customer in scene.stage.made.customers.values():
             if customer.policy == self.phase:
-                scene.stage.platform.state.services[customer.backend].scripts += [Script(), Script(ends=Status.UPDATE_FAILED)]
+                scene.stage.platform.state.services[customer.backend].scripts += [
+                    Script(),
+                    Script(ends=Status.UPDATE_FAILED),
+                ]
 
 
 class ArtifactGone(BadInOnePhase):
