@@ -169,7 +169,7 @@ def _phases(chance: random.Random, enterprise_count: int) -> list[PhaseRules]:
             lanes=max(1, min(4, enterprise_count // 6)) if name == "enterprise" else 1,
             failures=failures[name],
             approvals=chance.choice((1, 1, 2)) if name == "enterprise" else 0,
-            monitoring_hours=chance.choice((1, 3, 6)),
+            monitoring_hours=chance.choice((1, 1, 2)),
             settle_minutes=chance.choice((1, 2, 5)),
         )
         for name in PHASES
@@ -281,7 +281,12 @@ def _policies_file() -> dict[str, object]:
 
 def _own_file(made: MadeUp) -> dict[str, object]:
     return {
-        "probe": {"dense_interval": "1_hour", "dense_duration": "1_hour", "sparse_interval": "3_hours"},
+        "probe": {
+            "dense_interval": "30_minutes",
+            "dense_duration": "1_hour",
+            "sparse_interval": "3_hours",
+            "verification_interval": "1_second",
+        },
         "failure_budget": {one.name: f"{one.failures * 100:g}%" if one.failures else 0 for one in made.phases.values()},
         "approvals": {one.name: {"count": one.approvals} for one in made.phases.values() if one.approvals},
         "lanes": {one.name: one.lanes for one in made.phases.values() if one.is_individual},

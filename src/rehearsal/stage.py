@@ -1,4 +1,4 @@
-"""The world of one rehearsal: virtual time, the platform in-process, and processes of the product that can be killed."""
+"""The world of one rehearsal: virtual time, the platform in-process, and processes of the product that can die."""
 
 import base64
 import random
@@ -183,7 +183,7 @@ async def set_stage(
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=shared if shared.is_dir() else None))
     clock = VirtualClock(loop, made.start)
     host = InProcessHost(_snapshot(releases), listen=False)
-    platform = Platform(host, clock, made.world, Options(build_seconds=20.0, update_seconds=5.0, static_seconds=10.0))
+    platform = Platform(host, clock, made.world, Options(build_seconds=9.0, update_seconds=4.0, static_seconds=4.0))
     try:
         write_config(made, folder)
         await platform.start()

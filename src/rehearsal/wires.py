@@ -57,7 +57,7 @@ Bend = Callable[[str, bytes], bytes]
 
 @dataclass(frozen=True)
 class Ways:
-    """What happens along the way: who is told of each write before and after it, and what bends the answers to reads."""
+    """What happens along the way: who is told of each write before and after it, and what bends answers to reads."""
 
     before: Callable[[Ask], None]
     after: Callable[[Ask], None]

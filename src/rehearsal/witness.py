@@ -143,7 +143,7 @@ class Witness:
             case _:
                 return None
         sql = "SELECT * FROM effect WHERE service_id = ? AND state = 'sent' AND kind IN (?, ?)"
-        found = [row for row in self.rows.all(sql, service_id, *kinds)]
+        found = self.rows.all(sql, service_id, *kinds)
         return next((row for row in found if not key or json.loads(row["args"]).get("env_key") == key), None)
 
     def _judge_env(self, service: Service, parts: list[str], written: _Written) -> None:

@@ -25,6 +25,7 @@ def _open(*_: Any) -> Gate:
 
 # --- the broken parts -------------------------------------------------------------------------------------------------
 
+
 async def _no_look(effect: Any, tools: Any, *, trigger: str, commit: str) -> Any:
     """Forgets what was sent, and does not look for it."""
     if effect.state.was_sent:

@@ -88,9 +88,13 @@ class HalfWrittenConfig(Trouble):
         whole = path.read_text(encoding="utf-8")
         path.write_text(whole[: len(whole) // 2], encoding="utf-8")
         self.has_fired = scene.is_open()
+
+        def mend() -> None:
+            path.write_text(whole, encoding="utf-8")
+
         scene.life.dies_at = 0
         scene.stage.fleet = None
-        scene.later(scene.chance.uniform(0.05, 0.3), lambda: path.write_text(whole, encoding="utf-8") and None)
+        scene.later(scene.chance.uniform(0.05, 0.3), mend)
 
 
 class WindowCloses(Trouble):
@@ -217,7 +221,7 @@ class CustomerAsksBack(Trouble):
         scene.nth(
             "-front/deploys",
             scene.chance.randrange(1, 6),
-            lambda _, one: scene.later(0.03, lambda: self._ask(scene, one)),
+            lambda _, one: scene.later(0.015, lambda: self._ask(scene, one)),
         )
 
     async def _ask(self, scene: Scene, customer: Customer) -> None:

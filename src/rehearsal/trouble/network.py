@@ -1,7 +1,8 @@
 """Troubles between the tool and Render: answers that are lost, late, cut short, refused, or not of Render's API."""
 
 import json
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from localrender.faults import Fault, FaultKind
 from rehearsal.trouble.base import Scene, Trouble
@@ -11,7 +12,7 @@ from rehearsal.virtual_time import VirtualClock
 class WireFault(Trouble):
     """A fault that strikes a request somewhere in the release."""
 
-    fault: dict[str, Any]
+    fault: ClassVar[dict[str, Any]]
     at_most = 12
     """Fitting requests that may pass before it strikes."""
 
@@ -42,112 +43,179 @@ _BUT_OWNERS = r"/services/"
 class ReplyLost(WireFault):
     """A deploy was created, and the answer never came."""
 
-    fault = {"kind": FaultKind.DROP_AFTER, "method": "POST", "path": _DEPLOYS, "count": 2}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.DROP_AFTER, "method": "POST", "path": _DEPLOYS, "count": 2}
 
 
 class RequestLost(WireFault):
     """The request for a deploy never arrived."""
 
-    fault = {"kind": FaultKind.DROP_BEFORE, "method": "POST", "path": _DEPLOYS, "count": 2}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.DROP_BEFORE, "method": "POST", "path": _DEPLOYS, "count": 2}
 
 
 class EnvReplyLost(WireFault):
     """An env var was written, and the answer never came."""
 
-    fault = {"kind": FaultKind.DROP_AFTER, "method": "PUT", "path": "/env-vars/", "count": 2}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.DROP_AFTER, "method": "PUT", "path": "/env-vars/", "count": 2}
 
 
 class EmptyAccepted(WireFault):
     """202 without a body: a deploy was made, and nobody says which."""
 
-    fault = {"kind": FaultKind.EMPTY, "method": "POST", "path": _DEPLOYS, "status": 202, "acts": True, "count": 2}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.EMPTY,
+        "method": "POST",
+        "path": _DEPLOYS,
+        "status": 202,
+        "acts": True,
+        "count": 2,
+    }
 
 
 class AcceptedAndDropped(WireFault):
     """202 without a body, and no deploy."""
 
-    fault = {"kind": FaultKind.EMPTY, "method": "POST", "path": _DEPLOYS, "status": 202, "acts": False}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.EMPTY,
+        "method": "POST",
+        "path": _DEPLOYS,
+        "status": 202,
+        "acts": False,
+    }
 
 
 class PageInsteadOfJSON(WireFault):
     """A page of a proxy in the place of the answer to a deploy that was made."""
 
-    fault = {"kind": FaultKind.HTML, "method": "POST", "path": _DEPLOYS, "status": 200, "acts": True}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.HTML,
+        "method": "POST",
+        "path": _DEPLOYS,
+        "status": 200,
+        "acts": True,
+    }
 
 
 class PagesOnReads(WireFault):
     """A page of a proxy in the place of what was to be read."""
 
-    fault = {"kind": FaultKind.HTML, "method": "GET", "path": _BUT_OWNERS, "status": 502, "count": 6}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.HTML,
+        "method": "GET",
+        "path": _BUT_OWNERS,
+        "status": 502,
+        "count": 6,
+    }
 
 
 class ServerErrors(WireFault):
     """A burst of 5xx on everything."""
 
-    fault = {"kind": FaultKind.STATUS, "path": _BUT_OWNERS, "status": 503, "count": 15}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.STATUS, "path": _BUT_OWNERS, "status": 503, "count": 15}
     at_most = 200
 
 
 class ErrorAfterEffect(WireFault):
     """500 for deploys that were made."""
 
-    fault = {"kind": FaultKind.STATUS, "method": "POST", "path": _DEPLOYS, "status": 500, "acts": True, "count": 2}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.STATUS,
+        "method": "POST",
+        "path": _DEPLOYS,
+        "status": 500,
+        "acts": True,
+        "count": 2,
+    }
 
 
 class TooManyRequests(WireFault):
     """429 with Retry-After."""
 
-    fault = {"kind": FaultKind.STATUS, "path": _BUT_OWNERS, "status": 429, "retry_after": 90, "count": 5}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.STATUS,
+        "path": _BUT_OWNERS,
+        "status": 429,
+        "retry_after": 90,
+        "count": 5,
+    }
     at_most = 100
 
 
 class TooManyWithoutHint(WireFault):
     """429 for writes, and nothing that says until when."""
 
-    fault = {"kind": FaultKind.STATUS, "method": "POST|PUT", "path": _BUT_OWNERS, "status": 429, "count": 4}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.STATUS,
+        "method": "POST|PUT",
+        "path": _BUT_OWNERS,
+        "status": 429,
+        "count": 4,
+    }
 
 
 class NotFoundForAMoment(WireFault):
     """404 for services that are there."""
 
-    fault = {"kind": FaultKind.STATUS, "method": "GET", "path": r"/services/[^/]+$", "status": 404}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.STATUS,
+        "method": "GET",
+        "path": r"/services/[^/]+$",
+        "status": 404,
+    }
 
 
 class ConflictOnDeploy(WireFault):
     """409 on a deploy."""
 
-    fault = {"kind": FaultKind.STATUS, "method": "POST", "path": _DEPLOYS, "status": 409, "message": "conflict"}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.STATUS,
+        "method": "POST",
+        "path": _DEPLOYS,
+        "status": 409,
+        "message": "conflict",
+    }
 
 
 class GoneOnDeploy(WireFault):
     """410 on a deploy."""
 
-    fault = {"kind": FaultKind.STATUS, "method": "POST", "path": _DEPLOYS, "status": 410, "message": "gone"}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.STATUS,
+        "method": "POST",
+        "path": _DEPLOYS,
+        "status": 410,
+        "message": "gone",
+    }
 
 
 class TruncatedAnswers(WireFault):
     """Answers to reads that end in the middle."""
 
-    fault = {"kind": FaultKind.TRUNCATE, "method": "GET", "path": _BUT_OWNERS, "count": 5}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.TRUNCATE, "method": "GET", "path": _BUT_OWNERS, "count": 5}
     at_most = 200
 
 
 class TruncatedReply(WireFault):
     """The answer to a deploy that was made ends in the middle."""
 
-    fault = {"kind": FaultKind.TRUNCATE, "method": "POST", "path": _DEPLOYS}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.TRUNCATE, "method": "POST", "path": _DEPLOYS}
 
 
 class SlowReply(WireFault):
     """A deploy is made, and the answer comes after everybody has stopped waiting."""
 
-    fault = {"kind": FaultKind.SLOW, "method": "POST", "path": _DEPLOYS, "seconds": 45.0}
+    fault: ClassVar[dict[str, Any]] = {"kind": FaultKind.SLOW, "method": "POST", "path": _DEPLOYS, "seconds": 45.0}
 
 
 class SlowReads(WireFault):
     """Reads that take longer than anybody waits."""
 
-    fault = {"kind": FaultKind.SLOW, "method": "GET", "path": _BUT_OWNERS, "seconds": 45.0, "count": 4}
+    fault: ClassVar[dict[str, Any]] = {
+        "kind": FaultKind.SLOW,
+        "method": "GET",
+        "path": _BUT_OWNERS,
+        "seconds": 45.0,
+        "count": 4,
+    }
     at_most = 150
 
 
@@ -200,6 +268,4 @@ class UnknownStatuses(Trouble):
 
 
 def _seconds(text: str) -> float:
-    from datetime import datetime  # noqa: PLC0415
-
     return datetime.fromisoformat(text).timestamp()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from localrender.forwarder import Fault
 from localrender.machine import Order
 from localrender.model import Script, Service, Status, Trigger
 from localrender.sample.app.release import Release
@@ -57,12 +58,12 @@ class ServiceTrouble(Trouble):
         scene.later(scene.chance.uniform(0.1, 3), lambda: self._begin(scene))
 
     def _begin(self, scene: Scene) -> None:
-        for customer in scene.waiting():
-            for service in scene.services_of(customer)[:1]:
-                self.break_it(scene, service)
-                self.has_fired = True
-                scene.later(self.days_of_trouble, lambda: self.mend(scene, service))
-                return
+        services = [service for customer in scene.waiting() for service in scene.services_of(customer)]
+        if services:
+            service = services[0]
+            self.break_it(scene, service)
+            self.has_fired = True
+            scene.later(self.days_of_trouble, lambda: self.mend(scene, service))
 
     def break_it(self, scene: Scene, service: Service) -> None:
         """Do it."""
@@ -239,8 +240,6 @@ class BadInOnePhase(Trouble):
         scene.stage.listeners.append(listen)
 
     def _sick(self, scene: Scene, customer: Customer, *, status: int | None) -> None:
-        from localrender.forwarder import Fault  # noqa: PLC0415
-
         front = scene.stage.host._front(customer.backend)
         front.misbehave(None if status is None else Fault(status=status))
         self.has_fired = self.has_fired or status is None
