@@ -23,7 +23,7 @@ from securewatch.rollout.plan import ReleaseTarget, plan_release
 from securewatch.rollout.windows import is_open
 from securewatch.versions.version import parse_version
 
-EXAMPLE = load_fleet(Path(__file__).resolve().parents[3] / "config")
+EXAMPLE = load_fleet(Path(__file__).resolve().parents[4] / "config")
 DAY_ZERO = datetime(2026, 12, 1, 9, tzinfo=UTC)
 TARGET = ReleaseTarget("v1.1.0", "b" * 40, tuple(parse_version(tag) for tag in ("v1.0.0", "v1.1.0")))
 
