@@ -1,6 +1,6 @@
 """The invariants of a rollout, checked from outside: by what happened, not by what was decided."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -22,10 +22,11 @@ class Checks:
     day_zero: datetime
     broken: list[str] = field(default_factory=list)
     _runs: dict[str, str] = field(default_factory=dict)
+    _open: set[tuple[str, int]] = field(default_factory=set)
     _under_way: dict[str, int] = field(default_factory=dict)
 
     def started(
-        self, phase: PhasePlan, part: MemberPlan, now: datetime, members: dict[str, Member], grants: Sequence[Grant]
+        self, phase: PhasePlan, part: MemberPlan, now: datetime, members: Mapping[str, Member], grants: Sequence[Grant]
     ) -> None:
         """A member was begun: not before its day, in its window, approved, after the batch before (I4, I5, I9)."""
         slug = part.slug
@@ -39,9 +40,8 @@ class Checks:
         if any(one.start <= now < one.end for one in part.gates.freezes):
             self._say(now, f"I4: {slug} began during a freeze")
         self._check_approvals(part, now, grants)
-        for earlier in phase.due if not phase.lanes else ():
-            if earlier.batch < part.batch and not members[earlier.slug].state.is_over:
-                self._say(now, f"I4: {slug} began before {earlier.slug} of the batch before was done")
+        if not phase.lanes and (phase.name, part.batch) not in self._open:
+            self._check_batches(phase, part, now, members)
         count = self._under_way[phase.name] = self._under_way.get(phase.name, 0) + 1
         if phase.lanes and count > phase.lanes:
             self._say(now, f"I5: {count} customers of {phase.name} at once")
@@ -65,7 +65,7 @@ class Checks:
         if turn.run.stage is Stage.ROLLED_BACK and turn.is_exposed:
             self.broken.append(f"I13: {turn.run.slug} was rolled back and still has the version")
 
-    def over(self, members: dict[str, Member], *, is_done: bool) -> None:
+    def over(self, members: Mapping[str, Member], *, is_done: bool) -> None:
         """The course is over: everybody in scope has an end with a reason (I13)."""
         for one in members.values():
             if is_done and not one.state.is_over:
@@ -74,6 +74,13 @@ class Checks:
                 self.broken.append(f"I13: {one.slug} is {one.state} without a reason")
             if one.state is MemberState.RUNNING:
                 self.broken.append(f"I13: {one.slug} is still under way")
+
+    def _check_batches(self, phase: PhasePlan, part: MemberPlan, now: datetime, members: Mapping[str, Member]) -> None:
+        """Those of the batches before are done; then the batch is open for all in it, since nobody retries here."""
+        self._open.add((phase.name, part.batch))
+        for earlier in phase.due:
+            if earlier.batch < part.batch and not members[earlier.slug].state.is_over:
+                self._say(now, f"I4: {part.slug} began before {earlier.slug} of the batch before was done")
 
     def _check_approvals(self, part: MemberPlan, now: datetime, grants: Sequence[Grant]) -> None:
         if not part.gates.needs_approval:

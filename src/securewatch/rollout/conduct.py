@@ -16,6 +16,8 @@ from securewatch.rollout.view import PhaseState, PhaseView, RolloutDecision, Rol
 
 SIDE_BY_SIDE_MAX = 100
 """Customers of a rollout under way at once: more would only wait for Render's rate limits."""
+_SIDE_BY_SIDE = Gate("side by side", False, f"its turn: {SIDE_BY_SIDE_MAX} customers are under way", "SW419")
+_FULL = replace(waiting_at((_SIDE_BY_SIDE,)), is_gate=False)
 HALTED = "SW508"
 OPERATOR = "whoever runs the rollout"
 _WELL = (MemberState.VERIFIED, MemberState.DONE)
@@ -40,10 +42,11 @@ class _Course:
     def __post_init__(self) -> None:
         self.check = FreezeCheck(self.view.freezes, self.now)
         self.running = sum(one.state is MemberState.RUNNING for one in self.members.values())
-        self.by_phase: dict[str, list[Member]] = {}
-        for slug in self.view.plans:
-            if slug in self.members:
-                self.by_phase.setdefault(self.members[slug].phase, []).append(self.members[slug])
+        members = self.members
+        self.by_phase = {
+            phase.name: [members[one.slug] for one in phase.members if one.slug in members]
+            for phase in self.view.plan.phases
+        }
         self._batches: dict[str, Mapping[int, list[Member]]] = {}
         self._exits: dict[str, str] = {}
 
@@ -67,7 +70,11 @@ class _Course:
 
 def decide_rollout(view: RolloutView, now: datetime) -> RolloutDecision:
     """What may happen next to a rollout. Never raises for a state that a store can hold."""
-    members = {slug: _seen(view, one, now) for slug, one in view.members.items()}
+    runs, having = view.runs, view.having
+    members = {
+        slug: _seen(view, one, now) if one.run_id in runs or slug in having else one
+        for slug, one in view.members.items()
+    }
     course = _Course(view, members, now)
     rollout = _state_of(course, now)
     shut = _rollout_gates(rollout, view.is_paused, now)
@@ -239,7 +246,8 @@ def _enter(
 
     Who is forced passes the calendar and the delay, but not the batch before that is under way (I5), nor a halt.
     """
-    ready = []
+    ready: list[Member] = []
+    room = SIDE_BY_SIDE_MAX - course.under_way
     common = replace(waiting_at((*shut, *pacing)), is_gate=bool(shut)) if shut or pacing else None
     binding = tuple(gate for gate in shut if gate.name in ("pause", "rollout", "start"))
     binding += tuple(gate for gate in pacing if gate.until is None)
@@ -248,6 +256,9 @@ def _enter(
             continue
         if common is not None and not one.forced:
             course.waiting[one.slug] = common
+            continue
+        if len(ready) >= room and not phase.lanes:
+            course.waiting[one.slug] = _FULL
             continue
         closed = (*binding, *gates_of_member(course.view, one, course.check, course.now))
         if closed:
@@ -273,6 +284,4 @@ def _turn(course: _Course, phase: PhasePlan) -> Gate | None:
         running += [one.slug for one in course.starts if course.members[one.slug].phase == phase.name]
         if len(running) >= phase.lanes:
             return Gate("lane", False, f"its turn: {running[0]} is under way", "SW419")
-    if course.under_way >= SIDE_BY_SIDE_MAX:
-        return Gate("side by side", False, f"its turn: {SIDE_BY_SIDE_MAX} customers are under way", "SW419")
-    return None
+    return _SIDE_BY_SIDE if course.under_way >= SIDE_BY_SIDE_MAX else None
