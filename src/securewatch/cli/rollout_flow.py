@@ -28,6 +28,7 @@ from securewatch.core.clock import Clock
 from securewatch.core.errors import ExitCode, SecurewatchError
 from securewatch.deps import Deps
 from securewatch.operations.follow import FollowOptions, pause_real_seconds
+from securewatch.operations.release.edits import notes_on_files
 from securewatch.operations.release.follow import FollowedRelease, exit_code_of_release, follow_release
 from securewatch.operations.release.start import Asked, Wish, ask_for, find_open, refuse_unreasoned
 from securewatch.operations.release.status import ReleaseStatus, load_release_status
@@ -76,6 +77,9 @@ async def run_rollout(deps: Deps, session: Session, how: RolloutHow) -> ExitCode
     deps.box(create=True)
     tell_of_key(deps)
     asked = await ask_for(deps, wish, plan, say)
+    if found is not None:
+        for note in notes_on_files(deps, await load_release_status(deps, None, rollout_id=found[0].id)):
+            say(note)
     return await _follow(deps, session, asked, how)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from securewatch.core.errors import NotFound, UsageError
+from securewatch.core.errors import Conflict, NotFound, UsageError
 from securewatch.deploy.model import GateRules, RunKind, Stage
 from securewatch.deploy.plan import APPROVAL_EXPIRES_SECONDS
 from securewatch.deps import Deps
@@ -45,7 +45,8 @@ class Open:
 async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Open]:
     """Record the answer of this process's actor to what asks for it at the customer.
 
-    Raises NotFound (SW206) where nothing asks for an approval, UsageError (SW413) where this actor's would not count.
+    Raises NotFound (SW206) where nothing asks for an approval, Conflict (SW413) for another plan than that one,
+    UsageError (SW413) where this actor's would not count.
     """
     customer = deps.fleet.find_customer(answer.slug)
     database = await deps.existing_database()
@@ -58,8 +59,7 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Open]:
         if asking is None:
             raise _nothing_open(customer.slug, answer.version)
         if not asking.plan_hash.startswith(answer.plan):
-            which = f"{answer.plan}; the open plan is {asking.plan_hash[:8]}"
-            raise _nothing_open(customer.slug, answer.version, which)
+            raise _stale(answer, asking)
         _refuse_useless(asking, answer, actor)
         given = await approvals.add(
             tx,
@@ -156,10 +156,21 @@ def _deploy(slug: str, version: str) -> str:
     return f"securewatch deploy-customer --version {version} --customer {slug}"
 
 
-def _nothing_open(slug: str, version: str, plan: str = "") -> NotFound:
+def _stale(answer: Answer, asking: Open) -> Conflict:
+    verb = "approve" if answer.granted else "reject"
+    return Conflict(
+        "SW413",
+        f"the plan {answer.plan} is not the one that waits for an approval",
+        why=f"{asking.version} comes to {asking.slug} by the plan {asking.plan_hash[:8]}, which answers are bound to",
+        fix=f"look at it, then securewatch {verb} --version {asking.version} --customer {asking.slug} "
+        f"--plan {asking.plan_hash[:8]}",
+    )
+
+
+def _nothing_open(slug: str, version: str) -> NotFound:
     return NotFound(
         "SW206",
-        f"no deploy of {version} to {slug}{f' with the plan {plan}' if plan else ''} waits for an approval",
+        f"no deploy of {version} to {slug} waits for an approval",
         why="approvals are bound to a plan, which is made when the deploy is asked for",
         fix=_deploy(slug, version),
     )

@@ -1,10 +1,11 @@
 """Answers to an approval request: whose counts, for which plan, and that nobody approves their own request."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from securewatch.core.errors import NotFound, UsageError
+from securewatch.core.errors import Conflict, NotFound, UsageError
 from securewatch.deploy.model import Run, Stage
 from securewatch.deps import Deps
 from securewatch.operations.approve import Answer, answer_request
@@ -65,9 +66,8 @@ async def test_a_customer_that_needs_no_approval_is_told_so(tmp_path: Path) -> N
     [
         Answer("financefirst", "v1.2.0", granted=True),
         Answer("medhealth", "v1.1.0", granted=True),
-        Answer("financefirst", "v1.1.0", granted=True, plan="0123456789"),
     ],
-    ids=["version", "customer", "plan"],
+    ids=["version", "customer"],
 )
 async def test_an_answer_to_what_nobody_asked_for_is_refused(tmp_path: Path, answer: Answer) -> None:
     async with running_office(tmp_path) as office:
@@ -77,6 +77,21 @@ async def test_an_answer_to_what_nobody_asked_for_is_refused(tmp_path: Path, ans
             await answer_request(await office.deps("alice"), answer)
 
         assert caught.value.code == "SW206"
+
+
+@pytest.mark.parametrize("granted", [True, False])
+async def test_an_answer_to_a_stale_plan_is_a_conflict_that_names_the_open_one(tmp_path: Path, granted: bool) -> None:
+    async with running_office(tmp_path) as office:
+        _, run = await asked(office)
+        alice = await office.deps("alice")
+
+        with pytest.raises(Conflict) as caught:
+            await answer_request(alice, replace(YES, granted=granted, plan="0123456789"))
+
+        assert caught.value.code == "SW413"
+        assert run.plan_hash[:8] in caught.value.fix
+        async with (await alice.database()).read() as tx:
+            assert await approvals.approvals_of(tx, run.plan_hash, "financefirst") == []
 
 
 async def test_a_run_that_went_ahead_takes_no_more_answers(tmp_path: Path) -> None:

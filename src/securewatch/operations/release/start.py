@@ -76,7 +76,7 @@ async def ask_for(deps: Deps, wish: Wish, plan: ReleasePlan, tell: Tell) -> Aske
             plan = await release_plans.save_release_plan(tx, plan, at=scribe.at, actor=scribe.actor)
             rollout = await _begin(deps, tx, wish, plan)
         else:
-            _tell_open(rollout, plan, wish, tell)
+            _tell_open(rollout, wish, tell)
             plan = await release_plans.load_release_plan(tx, rollout.plan_hash) or plan
         members = await rollouts.members_of(tx, rollout.id)
         slugs = _picked(wish, with_joined(plan, members.values()))
@@ -164,7 +164,7 @@ async def _day_zero(tx: Tx, wish: Wish, plan: ReleasePlan) -> datetime | None:
     return min(begun, default=None)
 
 
-def _tell_open(rollout: Rollout, plan: ReleasePlan, wish: Wish, tell: Tell) -> None:
+def _tell_open(rollout: Rollout, wish: Wish, tell: Tell) -> None:
     if wish.start_at is not None and abs(wish.start_at - rollout.day_zero) >= timedelta(seconds=1):
         raise Conflict(
             "SW420",
@@ -172,7 +172,4 @@ def _tell_open(rollout: Rollout, plan: ReleasePlan, wish: Wish, tell: Tell) -> N
             why=f"{rollout.id} of {rollout.requested_by} has its day 0 at {rollout.day_zero:%Y-%m-%d %H:%M} UTC",
             fix="leave --start-at out, or abort that one first",
         )
-    text = f"{rollout.id} is open already, begun by {rollout.requested_by} at {rollout.requested_at:%Y-%m-%d %H:%M} UTC"
-    if plan.hash != rollout.plan_hash:
-        text += f"; the files or the tag changed since, and it keeps its plan {rollout.plan_hash[:8]}"
-    tell(text)
+    tell(f"{rollout.id} is open already, begun by {rollout.requested_by} at {rollout.requested_at:%Y-%m-%d %H:%M} UTC")
