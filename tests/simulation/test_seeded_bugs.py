@@ -12,7 +12,6 @@ from rehearsal.trouble.base import Scene, Trouble
 from securewatch.deploy import effects as acts
 from securewatch.deploy.view import Gate
 from securewatch.operations import approve
-from securewatch.operations import plan as planning
 from securewatch.render import deploys, env_vars
 from securewatch.rollout import conduct, entry, gates
 from securewatch.store import audit, effects, meta
@@ -52,10 +51,6 @@ _real_roll_back = deploys.roll_back
 
 async def _never_paused(_: Any) -> bool:
     return False
-
-
-async def _not_moved(*_: Any, **__: Any) -> None:
-    return None
 
 
 async def _forgetful(tx: Any, box: Any, *, at: Any, **event: Any) -> Any:
@@ -112,11 +107,6 @@ BUGS: dict[str, tuple[tuple[tuple[Any, str, Any], ...], tuple[type[Trouble], ...
         {"I8"},
     ),
     "pause --all is ignored": (((meta, "is_paused", _never_paused),), (home.PauseAll,), {"I14"}),
-    "a moved tag is ignored": (
-        ((planning, "refuse_moved", _not_moved),),
-        (render.TagMoved,),
-        {"I3"},
-    ),
     "an entry is left out of the log": (((audit, "append", _forgetful),), (), {"I10"}),
     "nothing is committed before it is sent": (((effects, "mark_sent", _unsent),), (), {"I2"}),
 }
