@@ -19,6 +19,8 @@ from rehearsal.wires import Ask
 
 SEND_DEADLINE = timedelta(seconds=2)
 """A request may still go out this long after its intent was committed, whatever is committed in between."""
+PREFLIGHT_MAX = timedelta(minutes=2)
+"""From the look at the tag to the first write."""
 DOUBT_MAX = timedelta(days=1)
 _OVER = frozenset({"verified", "done", "failed", "rolled_back", "held", "skipped"})
 _FAILED = frozenset({"failed", "rolled_back", "held"})
@@ -63,6 +65,7 @@ class Witness:
         self._states: dict[str, str] = {}
         self._entries: Counter[str] = Counter()
         self._commit = ""
+        self._moved_at: datetime | None = None
         self.audit_count = 0
 
     def attend(self, stage: Stage, rows: Rows) -> None:
@@ -219,9 +222,11 @@ class Witness:
             self.say("I9", f"{run['id']}: {ask.method} with {len(actors)} of {rules.approvals} approvals")
 
     def _judge_entry(self, run: Row, at: datetime) -> None:
-        """A customer begins in its window and outside of freezes (I4)."""
+        """A customer begins in its window and outside of freezes (I4), and not while the tag is another one (I3)."""
         if run["kind"] != "deploy" or run["force"] or not run["rollout_id"]:
             return
+        if self._moved_at is not None and at > self._moved_at + PREFLIGHT_MAX:
+            self.say("I3", f"{run['slug']} began at {at:%Y-%m-%d %H:%M} UTC, and the tag has moved")
         customer = self._made.customers[run["slug"]]
         if self._made.phases[customer.policy].is_individual and not in_window(customer.window, at):
             self.say("I4", f"{customer.slug} began at {at:%Y-%m-%d %H:%M} UTC, outside of {customer.window}")
@@ -279,6 +284,8 @@ class Witness:
 
     def look(self) -> None:
         """Look at everything that was committed since the last look."""
+        is_moved = self.stage.host.snapshot.tags[NEW] != self._commit
+        self._moved_at = (self._moved_at or self.stage.clock.now()) if is_moved else None
         version = self.rows.version()
         if version == self._seen:
             return

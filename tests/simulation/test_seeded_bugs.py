@@ -1,6 +1,6 @@
 """Engines that are broken on purpose: the witness must catch each of them, or it is blind there."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -10,8 +10,9 @@ from rehearsal.play import Course, play
 from rehearsal.trouble import home, network, render
 from rehearsal.trouble.base import Scene, Trouble
 from securewatch.deploy import effects as acts
+from securewatch.deploy import looks
 from securewatch.deploy.view import Gate
-from securewatch.operations import approve
+from securewatch.operations import approve, plan
 from securewatch.render import deploys, env_vars
 from securewatch.rollout import conduct, entry, gates
 from securewatch.store import audit, effects, meta
@@ -53,6 +54,10 @@ async def _never_paused(_: Any) -> bool:
     return False
 
 
+async def _unmoved(*_: Any, **__: Any) -> None:
+    """Takes every tag for the one that was planned."""
+
+
 async def _forgetful(tx: Any, box: Any, *, at: Any, **event: Any) -> Any:
     """Leaves every entry about a rollback out."""
     if event["action"] in ("run.rolled_back", "run.verifying"):
@@ -83,6 +88,13 @@ class ManyDeploys(Trouble):
         self.has_fired = True
 
 
+class MovedBeforeStartup(render.TagMoved):
+    """The tag moves the day before the startup phase, and stays there for it."""
+
+    day: ClassVar[tuple[float, float]] = (0.8, 0.9)
+    days_moved: ClassVar[tuple[float, float]] = (3, 4)
+
+
 # --- the bugs ---------------------------------------------------------------------------------------------------------
 
 BUGS: dict[str, tuple[tuple[tuple[Any, str, Any], ...], tuple[type[Trouble], ...], set[str]]] = {
@@ -105,6 +117,11 @@ BUGS: dict[str, tuple[tuple[tuple[Any, str, Any], ...], tuple[type[Trouble], ...
         ((deploys, "roll_back", _second_in_list),),
         (ManyDeploys, render.BadInOnePhase),
         {"I8"},
+    ),
+    "a moved tag is ignored": (
+        ((plan, "refuse_moved", _unmoved), (looks, "ensure_unmoved", lambda *_: None)),
+        (MovedBeforeStartup,),
+        {"I3"},
     ),
     "pause --all is ignored": (((meta, "is_paused", _never_paused),), (home.PauseAll,), {"I14"}),
     "an entry is left out of the log": (((audit, "append", _forgetful),), (), {"I10"}),

@@ -135,16 +135,19 @@ class KeyRevoked(Trouble):
 class TagMoved(Trouble):
     """The tag is forced to another commit, and put back a day later."""
 
+    day: ClassVar[tuple[float, float]] = (0.01, 9)
+    days_moved: ClassVar[tuple[float, float]] = (0.5, 2)
+
     def prepare(self, scene: Scene) -> None:
         """In the first days."""
-        scene.later(scene.chance.uniform(0.01, 9), lambda: self._move(scene))
+        scene.later(scene.chance.uniform(*self.day), lambda: self._move(scene))
 
     def _move(self, scene: Scene) -> None:
         self.has_fired = scene.is_open()
         repository = scene.stage.repository
         commit = scene.stage.host.snapshot.tags[NEW]
         repository.move(NEW, MOVED_TO)
-        scene.later(scene.chance.uniform(0.5, 2), lambda: repository.move(NEW, commit))
+        scene.later(scene.chance.uniform(*self.days_moved), lambda: repository.move(NEW, commit))
 
 
 class ScriptedDeploy(Trouble):
