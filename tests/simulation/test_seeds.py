@@ -7,7 +7,7 @@ import pytest
 
 from tests.simulation.given import play_seed, reproduce
 
-FEW, MANY, LARGE = 40, 200, 5
+FEW, MANY, LARGE = 100, 200, 5
 """Seeds of each run of the fast tests, of all tests, and those with a hundred customers."""
 
 
