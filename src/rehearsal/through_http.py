@@ -1,24 +1,18 @@
 """`release simulate --through-http`: the simulation suite's plays of made-up fleets, for users."""
 
 import logging
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from rehearsal.play import Course, play
+from rehearsal.side_by_side import play_all
 from rehearsal.trouble import menu
 from securewatch.operations.release.simulate import HTTP_CUSTOMERS, PlayedOutcome, Wish
 
 
 def through_http(wish: Wish) -> Sequence[PlayedOutcome]:
     """A course for each seed, through the real client and store, before the witness of the simulation suite."""
-    seeds = range(wish.seed, wish.seed + wish.runs)
-    workers = min(os.cpu_count() or 1, wish.runs)
-    if workers == 1:
-        return [_played(wish, seed) for seed in seeds]
-    with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(partial(_played, wish), seeds))
+    return play_all(partial(_played, wish), range(wish.seed, wish.seed + wish.runs))
 
 
 def _played(wish: Wish, seed: int) -> PlayedOutcome:

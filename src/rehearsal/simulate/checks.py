@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
+from rehearsal.calendar import wall_is_in
 from rehearsal.simulate.site import BEFORE
 from rehearsal.simulate.turn import Turn
 from securewatch.deploy.model import Stage, WindowSpec
 from securewatch.rollout.gates import Grant
 from securewatch.rollout.model import Member, MemberPlan, MemberState, PhasePlan, ReleasePlan
-
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass
@@ -95,12 +93,5 @@ class Checks:
 
 def in_window(spec: WindowSpec, now: datetime) -> bool:
     """Whether a window is open, by the clock on the customer's wall."""
-    if spec.start is None or spec.end is None:
-        local = now.astimezone(ZoneInfo(spec.timezone))
-        return spec.day == "any" or _DAYS[local.weekday()] == spec.day
-    local = now.astimezone(ZoneInfo(spec.timezone))
-    time = f"{local:%H:%M}"
-    if spec.start < spec.end:
-        return spec.day in ("any", _DAYS[local.weekday()]) and spec.start <= time < spec.end
-    began = local if time >= spec.start else local - timedelta(days=1)
-    return spec.day in ("any", _DAYS[began.weekday()]) and (time >= spec.start or time < spec.end)
+    hours = (spec.start, spec.end) if spec.start is not None and spec.end is not None else None
+    return wall_is_in(spec.day, hours, spec.timezone, now)

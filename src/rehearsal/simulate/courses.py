@@ -1,11 +1,10 @@
 """Plays the courses of a rehearsal, some side by side where there are several and a core for each."""
 
 import gc
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from rehearsal.side_by_side import play_all
 from rehearsal.simulate.course import Course
 from securewatch.operations.release.simulate import CourseOutcome, Setting
 
@@ -16,13 +15,8 @@ SMALL = 2_000
 def simulate(setting: Setting) -> Sequence[CourseOutcome]:
     """The courses of a setting, by seed. The same setting gives the same values."""
     wish = setting.wish
-    seeds = range(wish.seed, wish.seed + wish.runs)
     size = wish.runs * sum(len(phase.members) for phase in setting.plan.phases)
-    workers = min(os.cpu_count() or 1, wish.runs)
-    if workers == 1 or size <= SMALL:
-        return [play(setting, seed) for seed in seeds]
-    with ProcessPoolExecutor(workers) as pool:
-        return list(pool.map(partial(play, setting), seeds))
+    return play_all(partial(play, setting), range(wish.seed, wish.seed + wish.runs), alone=size <= SMALL)
 
 
 def play(setting: Setting, seed: int) -> CourseOutcome:

@@ -1,6 +1,7 @@
 """What every trouble of a rehearsal is: something that goes wrong, and that says whether it came about."""
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,20 +69,19 @@ class Scene:
         self.stage.listeners.append(listen)
 
 
-class Trouble:
+class Trouble(ABC):
     """One thing that goes wrong. `releases` are the flaws that it puts into a version."""
 
     releases: ClassVar[Mapping[str, Release]] = {}
 
     def __init__(self) -> None:
         self.has_fired = False
-        self.note = ""
 
     @property
     def name(self) -> str:
         """What it is called."""
         return type(self).__name__
 
+    @abstractmethod
     def prepare(self, scene: Scene) -> None:
         """Put down when it comes."""
-        raise NotImplementedError

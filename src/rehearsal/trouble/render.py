@@ -1,5 +1,6 @@
 """Troubles at Render and at the customers': services that change, deploys of others, versions that do not work."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -65,9 +66,9 @@ class ServiceTrouble(Trouble):
             self.has_fired = True
             scene.later(self.days_of_trouble, lambda: self.mend(scene, service))
 
+    @abstractmethod
     def break_it(self, scene: Scene, service: Service) -> None:
         """Do it."""
-        raise NotImplementedError
 
     def mend(self, scene: Scene, service: Service) -> None:
         """Undo it."""
