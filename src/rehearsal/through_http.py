@@ -7,7 +7,10 @@ from functools import partial
 from rehearsal.play import Course, play
 from rehearsal.side_by_side import play_all
 from rehearsal.trouble import menu
-from securewatch.operations.release.simulate import HTTP_CUSTOMERS, PlayedOutcome, Wish
+from securewatch.operations.release.simulate import PlayedOutcome, Wish
+
+CUSTOMERS = 20
+"""Where nobody says how many."""
 
 
 def through_http(wish: Wish) -> Sequence[PlayedOutcome]:
@@ -18,7 +21,7 @@ def through_http(wish: Wish) -> Sequence[PlayedOutcome]:
 def _played(wish: Wish, seed: int) -> PlayedOutcome:
     logging.getLogger("securewatch").setLevel(logging.ERROR)
     troubles = tuple(menu.pick(seed)) if wish.failure_rate else ()
-    found = play(Course(seed, wish.customers or HTTP_CUSTOMERS, troubles))
+    found = play(Course(seed, wish.customers or CUSTOMERS, troubles))
     return PlayedOutcome(
         seed=seed,
         state=found.state,

@@ -18,7 +18,6 @@ from securewatch.rollout.usual import BUILD_SECONDS
 
 CUSTOMERS_MAX = 100_000
 GROUP = "securewatch.rehearsal"
-HTTP_CUSTOMERS = 20
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def play_through_http(wish: Wish) -> tuple[PlayedOutcome, ...]:
     """
     _check(wish)
     play = cast("Callable[[Wish], Sequence[PlayedOutcome]]", find_rehearsal("through_http"))
-    return tuple(play(replace(wish, customers=wish.customers or HTTP_CUSTOMERS)))
+    return tuple(play(wish))
 
 
 def find_rehearsal(name: str) -> object:
