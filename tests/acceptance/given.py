@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from securewatch.core.clock import FileClock
 from tests.acceptance.warm import may_be_warm, warm_command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -164,6 +165,10 @@ class Place:
     def state(self) -> Path:
         """The folder of the state."""
         return self.folder / ".securewatch"
+
+    def clock(self) -> FileClock:
+        """The clock that product and platform follow."""
+        return FileClock(Path(self.platform.env["SECUREWATCH_CLOCK_FILE"]))
 
     def run(self, *words: str, script: str = "", **env: str) -> Ran:
         """Run the program, or one of the scripts, to its end; `env` is added to its environment."""

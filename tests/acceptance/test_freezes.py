@@ -1,11 +1,9 @@
 """Freezes, pins and holds by command: a deploy waits for them, says so everywhere, and goes on when they end."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from securewatch.core.clock import FileClock
 from tests.acceptance.given import Place
 
 pytestmark = pytest.mark.xdist_group("acceptance_freezes")
@@ -14,12 +12,8 @@ DEMO = ("deploy-customer", "--version", "v1.1.0", "--customer", "demo")
 BACKEND = "srv-demo-backend-mno345"
 
 
-def now(place: Place) -> datetime:
-    return FileClock(Path(place.platform.env["SECUREWATCH_CLOCK_FILE"])).now()
-
-
 def test_a_deploy_waits_for_the_end_of_a_freeze_and_then_begins(place: Place) -> None:
-    ends = (now(place) + timedelta(days=9)).replace(microsecond=0)
+    ends = (place.clock().now() + timedelta(days=9)).replace(microsecond=0)
     begins = (ends - timedelta(days=10)).isoformat()
     said = place.run(
         "freeze", "add", "audit", "--from", begins, "--to", ends.isoformat(), "--reason", "ISO 27001"

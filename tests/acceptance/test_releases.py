@@ -4,12 +4,10 @@ import json
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from securewatch.core.clock import FileClock
 from tests.acceptance.given import Place, Platform, end, platform, wait_until
 
 pytestmark = pytest.mark.xdist_group("acceptance_releases")
@@ -71,8 +69,7 @@ def statuses(place: Place) -> dict[str, str]:
 
 def skip_to_day(place: Place, day: int) -> None:
     """Let the days go by until that day of the release, as a weekend does."""
-    clock = FileClock(Path(place.platform.env["SECUREWATCH_CLOCK_FILE"]))
-    clock.skip_to(created_at(place, "demo") + timedelta(days=day))
+    place.clock().skip_to(created_at(place, "demo") + timedelta(days=day))
 
 
 def deploy_when_approved(place: Place, slug: str) -> str:

@@ -39,6 +39,8 @@ for _late in ("alembic.command", "securewatch.health.probe", "securewatch.render
     importlib.import_module(_late)  # what a child would import late is imported before the fork
 _DEPLOY_ID = re.compile(r"dep-[0-9a-v]{20}")
 _ANY_ID = re.compile(r"\b(?:dep|srv|tea|dpg)-[0-9a-z-]+")
+THREAD_SECONDS = 10
+"""A thread that is at work longer than that after its loop has ended is not on its way out."""
 
 
 REPEATED = ("GET ", "commit observe", "commit rates", "commit look")
@@ -178,6 +180,8 @@ def _practise(command: dict[str, Any]) -> dict[str, Any]:
     """Play a command here, so that what is imported, compiled or built at first use is there in every child."""
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         code = asyncio.run(_play(command, Boundaries(None)))
+    for thread in set(threading.enumerate()) - {threading.main_thread()}:
+        thread.join(THREAD_SECONDS)  # a closed connection's thread may still be on its way out
     assert threading.active_count() == 1, "a process with threads must not fork"
     return {"is_killed": False, "code": code, "seen": []}
 
