@@ -7,19 +7,18 @@ import pytest
 
 from tests.simulation.given import play_seed, reproduce
 
-FEW, MANY, LARGE = 100, 200, 5
-"""Seeds of each run of the fast tests, of all tests, and those with a hundred customers."""
+LARGE = 5
+"""So many more are played with a hundred customers."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a seed: those that were asked for, or all of a CI run."""
     seed, customers = (metafunc.config.getoption(one) for one in ("--seed", "--customers"))
     if seed is not None:
-        cases = [pytest.param(seed, customers)]
+        cases = [(seed, customers)]
     else:
-        many = range(1, 1 + metafunc.config.getoption("--seeds"))
-        cases = [pytest.param(one, customers, marks=() if one <= FEW else pytest.mark.slow) for one in many]
-        cases += [pytest.param(1000 + one, 100, marks=pytest.mark.slow) for one in range(1, 1 + LARGE)]
+        cases = [(1000 + one, 100) for one in range(1, 1 + LARGE)]
+        cases += [(one, customers) for one in range(1, 1 + metafunc.config.getoption("--seeds"))]
     metafunc.parametrize(("seed", "customers"), cases)
 
 

@@ -1,5 +1,7 @@
 """Reads the files of the configuration folder into one Fleet, or says all that is wrong at once. Never writes."""
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +61,11 @@ class FleetReader:
         self._config_dir = config_dir
         self._seen: tuple[object, ...] = ()
         self._fleet: Fleet | None = None
+        self._paths = [str(config_dir / name) for name in _FILES]
 
     def stamp(self) -> tuple[object, ...]:
         """What the files look like from outside: it changes when one of them does."""
-        paths = [self._config_dir / name for name in _FILES]
-        stats = [path.stat() if path.is_file() else None for path in paths]
-        return tuple((one.st_mtime_ns, one.st_size, one.st_ino) if one else None for one in stats)
+        return tuple(_look_of(path) for path in self._paths)
 
     def __call__(self) -> Fleet:
         """The fleet as the files are now. Raises what `load_fleet` raises."""
@@ -72,6 +73,15 @@ class FleetReader:
         if self._fleet is None or seen != self._seen:
             self._fleet, self._seen = load_fleet(self._config_dir), seen
         return self._fleet
+
+
+def _look_of(path: str) -> tuple[int, int, int] | None:
+    """When a file was changed, its size and its number; None where there is none. Asked at every tick: no Path here."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def load_fleet(config_dir: Path) -> Fleet:

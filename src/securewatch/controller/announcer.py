@@ -1,9 +1,12 @@
 """Puts the advance notices of open rollouts into the outbox when they are due. Sends nothing; see `messenger.py`."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from securewatch.controller.load_rollouts import MemberCache
 from securewatch.controller.messenger import put_notices
+from securewatch.rollout.freezes import StandingFreeze
 from securewatch.rollout.model import Member, MemberState, ReleasePlan, Rollout, RolloutState
 from securewatch.rollout.notices import Notice, advance_notices, moved_notices
 from securewatch.store import freezes, meta, outbox, release_plans, rollouts
@@ -15,6 +18,27 @@ _TELLS = (RolloutState.PLANNED, RolloutState.RUNNING)
 """While a rollout is paused or halted, nobody knows when a customer's turn comes."""
 
 
+@dataclass(frozen=True)
+class _Outlook:
+    """What was expected of a rollout's customers at an hour, and which of them are told that their turn has moved."""
+
+    hour: datetime
+    standing: Sequence[StandingFreeze]
+    waiting: frozenset[str]
+    slots: Mapping[str, datetime | None]
+    moved: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Every notice of a rollout as its outlook and members were; it is so until the next one is due."""
+
+    outlook: _Outlook
+    members: Mapping[str, Member]
+    notices: tuple[Notice, ...]
+    until: datetime | None
+
+
 class Announcer:
     """Tells ahead, on behalf of `actor`. `expect` gives the starts of a plan's customers from day 0, as seen now."""
 
@@ -24,7 +48,9 @@ class Announcer:
         self._actor = actor
         self._expect = expect
         self._told: set[tuple[str, str]] = set()
-        self._slots: dict[str, tuple[object, Mapping[str, datetime | None], tuple[Notice, ...]]] = {}
+        self._entries: dict[str, list[outbox.Entry]] = {}
+        self._members = MemberCache()
+        self._found: dict[str, _Found] = {}
 
     async def announce_due(self, now: datetime) -> datetime | None:
         """Put what is due; gives when the next one will be, as things stand. Customers nobody asked for hear nothing.
@@ -44,19 +70,47 @@ class Announcer:
         return min((one.due_at for one in found if one.due_at > now), default=None)
 
     async def _of(self, tx: Tx, rollout: Rollout, now: datetime) -> tuple[Notice, ...]:
-        """Every notice of a rollout. The expected starts are made anew where somebody's turn has come, a freeze was set
-        or ended, or an hour has gone by: a fleet is large.
-        """
+        """Every notice of a rollout."""
         plan = await release_plans.load_release_plan(tx, rollout.plan_hash)
         if plan is None or rollout.state not in _TELLS:
             return ()
-        members = (await rollouts.members_of(tx, rollout.id)).values()
-        waiting = frozenset(one.slug for one in members if one.state is MemberState.PENDING)
-        seen = (waiting, now.replace(minute=0, second=0, microsecond=0), tuple(await freezes.open_freezes(tx)))
-        asked = [one for one in members if one.asked]
-        if self._slots.get(rollout.id, (None,))[0] != seen:
-            slots = await self._expect(plan, members, rollout.day_zero, now)
-            told = [one.notice for one in await outbox.notices_of(tx, version=plan.version)]
-            self._slots[rollout.id] = (seen, slots, moved_notices(plan, asked, told, slots=slots, now=now))
-        _, slots, moved = self._slots[rollout.id]
-        return (*moved, *advance_notices(plan, asked, slots=slots, now=now))
+        members = await self._members.members_of(tx, rollout.id)
+        outlook = await self._look_ahead(tx, rollout, plan, members, now)
+        known = self._found.get(rollout.id)
+        if known is not None and known.outlook is outlook and known.members is members and not _is_due(known, now):
+            return known.notices
+        asked = [one for one in members.values() if one.asked]
+        notices = (*outlook.moved, *advance_notices(plan, asked, slots=outlook.slots, now=now))
+        until = min((one.due_at for one in notices if one.due_at > now), default=None)
+        self._found[rollout.id] = _Found(outlook, members, notices, until)
+        return notices
+
+    async def _look_ahead(
+        self, tx: Tx, rollout: Rollout, plan: ReleasePlan, members: Mapping[str, Member], now: datetime
+    ) -> _Outlook:
+        """The expected starts. They are made anew where a customer waits that did not, a freeze was set or ended, or
+        an hour has gone by: a fleet is large.
+        """
+        known = self._found.get(rollout.id)
+        hour, standing = now.replace(minute=0, second=0, microsecond=0), await freezes.open_freezes(tx)
+        waiting = frozenset(one.slug for one in members.values() if one.state is MemberState.PENDING and one.asked)
+        if known is not None and waiting <= known.outlook.waiting and _holds(known.outlook, hour, standing):
+            return known.outlook
+        slots = await self._expect(plan, members.values(), rollout.day_zero, now)
+        asked = [one for one in members.values() if one.asked]
+        moved = moved_notices(plan, asked, await self._put_so_far(tx, plan.version), slots=slots, now=now)
+        return _Outlook(hour, standing, waiting, slots, moved)
+
+    async def _put_so_far(self, tx: Tx, version: str) -> Sequence[Notice]:
+        """Every notice of a version, oldest first: what a notice says never changes, so each is read once."""
+        entries = self._entries.setdefault(version, [])
+        entries += await outbox.notices_of(tx, version=version, after=entries[-1].id if entries else 0)
+        return [one.notice for one in entries]
+
+
+def _is_due(found: _Found, now: datetime) -> bool:
+    return found.until is not None and found.until <= now
+
+
+def _holds(outlook: _Outlook, hour: datetime, standing: Sequence[StandingFreeze]) -> bool:
+    return outlook.hour == hour and outlook.standing == standing

@@ -25,7 +25,9 @@ class RolloutCommitter:
 
     async def commit(self, view: RolloutView, decision: RolloutDecision, now: datetime) -> bool:
         """Write one decision down; whether anything is new. Raises Conflict where a row moved on in the meantime."""
-        changed = [one for slug, one in decision.members.items() if one != view.members[slug]]
+        changed = [
+            one for slug, one in decision.members.items() if one is not view.members[slug] and one != view.members[slug]
+        ]
         if not changed and decision.rollout == view.rollout:
             return False
         scribe = Scribe(self.box, self.actor, now)

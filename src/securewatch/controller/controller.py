@@ -16,7 +16,7 @@ from securewatch.controller.observer import Observer
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Conflict, GatewayError, InternalError, NeedsHuman, SecurewatchError
 from securewatch.deploy.model import Run, Stage
-from securewatch.deploy.view import Decision, EffectState, View
+from securewatch.deploy.view import Decision, View
 from securewatch.rollout.decide import FleetDecision, FleetView, decide
 from securewatch.rollout.view import RolloutDecision, RolloutView, Start
 from securewatch.store import inbox
@@ -112,6 +112,7 @@ class Controller:
         self._stamp: object = None
         self._memory = Memory()
         self._decision: FleetDecision | None = None
+        self._written: dict[str, Decision | RolloutDecision] = {}
         self._asked: frozenset[str] = frozenset()
         self._ticked_at = parts.clock.now()
         self._is_in_doubt = False
@@ -149,9 +150,12 @@ class Controller:
         self._seen_changes = changes
         self.troubles.update(unreadable)
         self._asked = frozenset(str(one.payload["run_id"]) for one in requests)
-        self._is_in_doubt = any(one.state.was_sent for view in fleet.views for one in view.effects.values())
+        self._is_in_doubt = any(one.state.was_sent for view in fleet.views for one in view.open_effects)
         self._decision = decision = decide(fleet, now, self._decision)
         self.decisions, self.rollouts = dict(decision.decisions), dict(decision.rollouts)
+        self._written = {
+            one: found for one, found in self._written.items() if one in self.decisions or one in self.rollouts
+        }
         changed = await self._commit(fleet, decision, requests, now)
         changed = await self._commit_rollouts(fleet, decision, now) or changed
         self._dispatch(fleet.views, decision, now)
@@ -186,14 +190,14 @@ class Controller:
         committer = Committer(self._parts.database, self._parts.box, self._parts.actor)
         is_new = False
         for view in fleet.views:
-            name = f"{view.run.id}/decide"
-            if self._not_before.get(name, now) > now:
+            found, name = decision.decisions[view.run.id], f"{view.run.id}/decide"
+            if self._written.get(view.run.id) is found or self._not_before.get(name, now) > now:
                 continue
             asked = [one for one in requests if one.payload["run_id"] == view.run.id]
             try:
-                found = decision.decisions[view.run.id]
                 is_new = await committer.commit(view, found, fleet.grants, asked, now) or is_new
                 self._not_before.pop(name, None)
+                self._written[view.run.id] = found
             except (Conflict, NeedsHuman) as error:
                 log.info("a run moved on meanwhile", extra={"action": "decide_conflict", "run": view.run.id})
                 self._memory.forget()
@@ -205,8 +209,12 @@ class Controller:
         committer = RolloutCommitter(self._parts.database, self._parts.box, self._parts.actor)
         is_new = False
         for view in fleet.rollouts:
+            found = decision.rollouts[view.rollout.id]
+            if self._written.get(view.rollout.id) is found:
+                continue
             try:
-                is_new = await committer.commit(view, decision.rollouts[view.rollout.id], now) or is_new
+                is_new = await committer.commit(view, found, now) or is_new
+                self._written[view.rollout.id] = found
             except Conflict:
                 log.info(
                     "a rollout moved on meanwhile", extra={"action": "decide_conflict", "rollout": view.rollout.id}
@@ -221,10 +229,9 @@ class Controller:
         for view in views:
             if not self._is_mine(decision.decisions[view.run.id].run):
                 continue
-            for effect in view.effects.values():
-                if effect.state.is_open and effect.state is not EffectState.NEEDS_HUMAN:
-                    name = f"{view.run.id}/{effect.key}"
-                    self._start(name, now, partial(self._parts.ledger.work, effect.id))
+            for effect in view.open_effects:
+                name = f"{view.run.id}/{effect.key}"
+                self._start(name, now, partial(self._parts.ledger.work, effect.id))
             for look in decision.decisions[view.run.id].looks:
                 name = f"{view.run.id}/look/{look.key}"
                 self._start(name, now, partial(self._parts.observer.look, view, look))

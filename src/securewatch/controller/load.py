@@ -1,6 +1,6 @@
 """Reads the rows that a decision looks at. Shared by the controller and `why`: no second opinion."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from securewatch.rollout.decide import FleetView
 from securewatch.rollout.gates import Grant
 from securewatch.store import approvals, effects, freezes, inbox, meta, observations, plans, runs
 from securewatch.store.database import Tx
-from securewatch.store.news import FLEET
+from securewatch.store.news import FLEET, sampled_runs
 from securewatch.store.observations import Taken
 
 Troubles = dict[str, SecurewatchError]
@@ -84,6 +84,9 @@ async def load_fleet(
         known = await _load_known(tx, memory, known, subjects)
     elif not subjects.isdisjoint(known.run_ids):
         known = await _load_runs(tx, memory, known, subjects)
+    elif sampled := sampled_runs(subjects) & memory.views.keys():
+        await _load_samples(tx, memory, sampled)
+        known = replace(known, fleet=replace(known.fleet, views=tuple(memory.views.values())))
     rollouts = tuple(with_starting(one, memory.starting.get(one.rollout.id, ())) for one in known.fleet.rollouts)
     if any(new is not old for new, old in zip(rollouts, known.fleet.rollouts, strict=True)):
         known = replace(known, fleet=replace(known.fleet, rollouts=rollouts))
@@ -110,17 +113,18 @@ async def _load_known(tx: Tx, memory: Memory, known: _Known | None, subjects: Co
 
 
 async def _load_runs(tx: Tx, memory: Memory, known: _Known, subjects: Collection[str]) -> _Known:
-    """Read those of the runs again that the subjects name, or that were not read before."""
+    """Read those of the runs again that the subjects name, or that were not read before, and the new samples."""
+    anew = [run_id for run_id in known.run_ids if run_id in subjects or run_id not in memory.views]
+    await _load_samples(tx, memory, sampled_runs(subjects).difference(anew) & memory.views.keys())
     asked = {str(one.payload["run_id"]): one.payload for one in known.requests}
     troubles = dict(known.troubles)
-    for run_id in known.run_ids:
-        if run_id in memory.views and run_id not in subjects:
-            continue
-        memory.views.pop(run_id, None)
+    for run_id in anew:
+        before = memory.views.pop(run_id, None)
         troubles.pop(run_id, None)
         try:
             run = await runs.load_run(tx, run_id)
             if run is not None:
+                run = before.run if before is not None and before.run == run else run
                 memory.views[run_id] = await _load_view(tx, run, asked, memory.samples)
                 memory.grants[run_id] = await load_grants(tx, run)
         except (NeedsHuman, Refused) as error:
@@ -133,6 +137,12 @@ async def _load_runs(tx: Tx, memory: Memory, known: _Known, subjects: Collection
     same = known.fleet.grants if grants == known.fleet.grants else grants
     rollouts = tuple(with_runs(one, [view.run for view in views]) for one in known.fleet.rollouts)
     return replace(known, fleet=replace(known.fleet, views=views, grants=same, rollouts=rollouts), troubles=troubles)
+
+
+async def _load_samples(tx: Tx, memory: Memory, run_ids: Iterable[str]) -> None:
+    for run_id in run_ids:
+        taken = await memory.samples.samples_of(tx, run_id)
+        memory.views[run_id] = replace(memory.views[run_id], samples=taken.by_kind)
 
 
 async def load_fleet_view(tx: Tx, found: Collection[Run], requests: Sequence[inbox.Request]) -> FleetView:

@@ -14,6 +14,7 @@ from securewatch.deploy.view import TROUBLE, Effect, EffectKind, Look, LookKind,
 from securewatch.store import observations, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
+from securewatch.store.news import samples_of
 from securewatch.store.observations import TakenSample
 
 
@@ -106,9 +107,10 @@ class _SampleBook:
         async with self._turn:
             if taken not in self._waiting:
                 return
+            await asyncio.sleep(0)  # so that both halves of a customer, asked at the same moment, come in together
             page, self._waiting = self._waiting, []
             try:
-                async with self._database.write("observe", about={one.run_id for one in page}) as tx:
+                async with self._database.write("observe", about={samples_of(one.run_id) for one in page}) as tx:
                     await observations.add_samples(tx, page)
             except BaseException:
                 self._waiting += [one for one in page if one is not taken]

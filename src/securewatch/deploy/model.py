@@ -316,7 +316,7 @@ class Run:
 
     def of(self, kind: ServiceKind) -> Progress:
         """The progress of one service; an empty one where the run does not touch it."""
-        return next((one for one in self.progress if one.kind == kind), Progress(kind))
+        return next((one for one in self.progress if one.kind == kind), None) or Progress(kind)
 
     def good_of(self, kind: ServiceKind) -> GoodDeploy | None:
         """The recorded good deploy of one service, if any."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from securewatch.deploy.model import CustomerPlan, Plan, Run, ServiceKind
@@ -179,6 +180,11 @@ class View:
     gates: tuple[Gate, ...] = ()
     is_paused: bool = False
     rollback_reason: str | None = None
+
+    @cached_property
+    def open_effects(self) -> Sequence[Effect]:
+        """The effects that may still change something outside."""
+        return tuple(one for one in self.effects.values() if one.state.is_open)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import re
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Self
@@ -228,9 +229,9 @@ class Prober:
         async with self._turns:
             begun = self._clock.monotonic()
             try:
-                client = self._client_for(httpx2.URL(url))
+                parsed = _parsed(url)
                 async with asyncio.timeout(self._timeout_seconds):
-                    status, body = await _get(client, url)
+                    status, body = await _get(self._client_for(parsed), parsed)
             except TimeoutError:
                 return _Page(None, b"", self._elapsed_ms(begun), f"no answer within {self._timeout_seconds:g} s")
             except _NO_ANSWER as error:
@@ -261,7 +262,13 @@ def _client(transport: httpx2.AsyncBaseTransport | None, *, trust_env: bool, nee
     )
 
 
-async def _get(client: httpx2.AsyncClient, url: str) -> tuple[int, bytes]:
+@lru_cache(maxsize=4096)
+def _parsed(url: str) -> httpx2.URL:
+    """The URL in its parts: each is asked again and again, and parsing it costs as much as sending it."""
+    return httpx2.URL(url)
+
+
+async def _get(client: httpx2.AsyncClient, url: httpx2.URL) -> tuple[int, bytes]:
     async with client.stream("GET", url) as response:
         body = bytearray()
         async for chunk in response.aiter_bytes():

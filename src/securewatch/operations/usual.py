@@ -13,16 +13,19 @@ from securewatch.rollout.schedule import Known
 from securewatch.rollout.usual import BUILD_SECONDS
 from securewatch.store import freezes, releases, runs
 
+MEASURED = 100
+"""How many deploys tell how long one takes: more say the same."""
+
 
 async def usual_seconds(deps: Deps) -> Mapping[ServiceKind, float]:
-    """The median seconds from send to live of each kind, over every customer's latest run."""
+    """The median seconds from send to live of each kind, over the newest deploys."""
     database = await deps.existing_database()
     if database is None:
         return {}
     async with database.read() as tx:
-        latest = await runs.latest_runs(tx)
+        recent = await runs.recent_deploys(tx, MEASURED)
     taken: dict[ServiceKind, list[float]] = {}
-    for run in latest.values():
+    for run in recent:
         for progress in run.progress:
             seconds = progress_seconds(progress)
             if seconds is not None:

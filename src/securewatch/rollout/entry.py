@@ -11,7 +11,7 @@ from securewatch.rollout.gates import gates_of, window_of
 from securewatch.rollout.model import Member, MemberPlan, PhasePlan, Rollout
 from securewatch.rollout.usual import usual_duration
 from securewatch.rollout.view import RolloutView
-from securewatch.rollout.windows import closes_at, is_open, occurrences
+from securewatch.rollout.windows import closes_at, is_open, occurrences, usable_for
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _LOOK_AHEAD = timedelta(days=35)
@@ -87,15 +87,13 @@ def _room(spec: WindowSpec, phase: PhasePlan, now: datetime) -> Gate:
         window = window_of(spec)
     except ValueError:
         return Gate("room", is_open=True)
-    if not is_open(window, now):
-        return Gate("room", is_open=True)
     usual = timedelta(seconds=usual_duration(phase.rules))
+    if not is_open(window, now) or usable_for(window, now, usual):
+        return Gate("room", is_open=True)
     ahead: Sequence[tuple[datetime, datetime]] = list(
         islice(occurrences(window, now, now + _LOOK_AHEAD), _OCCURRENCES_MAX)
     )
     opens = next((opens for opens, closes in ahead if closes - opens >= usual), None)
-    if opens == now:
-        return Gate("room", is_open=True)
     reason = f"a window with the {usual.total_seconds() / 60:.0f} minutes that a deploy usually takes"
     if opens is None:
         return Gate("room", False, reason, "SW401", person="whoever keeps the configuration")

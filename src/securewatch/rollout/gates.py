@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from securewatch.deploy.model import FreezeSpec, GateRules, Run, Stage, WindowSpec
 from securewatch.deploy.view import Gate
@@ -48,6 +49,7 @@ def freeze_at(freezes: Sequence[FreezeSpec], now: datetime) -> FreezeSpec | None
     return max((one for one in freezes if one.start <= now < one.end), key=lambda one: one.end, default=None)
 
 
+@lru_cache(maxsize=4096)
 def window_of(spec: WindowSpec) -> Window:
     """The window that a plan's text stands for. Raises ValueError when it stands for none."""
     return window_from(spec.day, start=spec.start, end=spec.end, timezone=spec.timezone)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -89,7 +90,7 @@ def is_open(window: Window, instant: datetime) -> bool:
 def next_open(window: Window, instant: datetime) -> datetime:
     """The instant itself when the window is open then, else the next one at which it opens; in UTC."""
     begin = to_utc(instant)
-    return next(occurrences(window, begin, begin + _HORIZON))[0]
+    return next(max(opens, begin) for opens, closes in _openings_from(window, begin) if closes > begin)
 
 
 def closes_at(window: Window, instant: datetime) -> datetime | None:
@@ -102,7 +103,7 @@ def closes_at(window: Window, instant: datetime) -> datetime | None:
         raise ValueError(f"the window is shut at {begin.isoformat()}")
     if window.is_always_open:
         return None
-    return next(occurrences(window, begin, begin + _HORIZON))[1]
+    return next(closes for opens, closes in _openings_from(window, begin) if closes > begin)
 
 
 def usable_for(window: Window, instant: datetime, duration: timedelta) -> bool:
@@ -128,6 +129,21 @@ def occurrences(window: Window, start: datetime, end: datetime) -> Iterator[tupl
         pending = (opens, closes)
     if pending is not None:
         yield pending
+
+
+def _openings_from(window: Window, begin: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """The stretches in which the window is open on the day (UTC) of an instant, and the first one after it."""
+    return _openings(window, begin.replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+@lru_cache(maxsize=4096)
+def _openings(window: Window, day: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    found = []
+    for stretch in occurrences(window, day, day + _DAY + _HORIZON):
+        found.append(stretch)
+        if stretch[0] >= day + _DAY:
+            break
+    return tuple(found)
 
 
 def _pieces(window: Window, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -197,6 +213,7 @@ def to_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+@lru_cache(maxsize=1024)
 def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)

@@ -1,8 +1,8 @@
 """What goes wrong in a database, told in our own errors: none of SQLite or SQLAlchemy leaves this package."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,19 +26,24 @@ class Duplicate(InternalError):
     """A row that must be unique is there already; whoever expects it turns it into a conflict."""
 
 
-@contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turn every error of the database called `name` into ours.
+@dataclass(frozen=True, slots=True)
+class translated:
+    """Turn every error of the database called `name` into ours: `with translated(name)` is around every statement.
 
     Raises Refused (SW702) where it cannot be used, Duplicate where a constraint forbids the change, InternalError where
     the statement itself is wrong.
     """
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise _ours(name, getattr(error, "orig", None) or error) from error
-    except (sqlite3.Error, OSError) as error:
-        raise _ours(name, error) from error
+
+    name: str
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(error, SQLAlchemyError):
+            raise _ours(self.name, getattr(error, "orig", None) or error) from error
+        if isinstance(error, sqlite3.Error | OSError):
+            raise _ours(self.name, error) from error
 
 
 def unusable(name: str, why: str, fix: str) -> Refused:

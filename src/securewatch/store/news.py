@@ -6,10 +6,21 @@ FLEET = "fleet"
 """A commit changed what a decision about many looks at: which runs there are, rollouts, releases, what people asked."""
 OUTBOX = "outbox"
 """A commit put something into the outbox."""
+_SAMPLES = "/samples"
+
+
+def samples_of(run_id: str) -> str:
+    """The subject of a commit that added health samples to a run and changed nothing else of it."""
+    return f"{run_id}{_SAMPLES}"
+
+
+def sampled_runs(subjects: Collection[str]) -> frozenset[str]:
+    """The ids of the runs that the subjects say have new samples."""
+    return frozenset(one.removesuffix(_SAMPLES) for one in subjects if one.endswith(_SAMPLES))
 
 
 class News:
-    """The subjects of this process's commits by the change counter: ids of runs, FLEET, OUTBOX.
+    """The subjects of this process's commits by the change counter: ids of runs, their samples, FLEET, OUTBOX.
 
     A commit of another process, or one that did not say what it is about, may be about anything.
     """

@@ -45,6 +45,7 @@ _UPDATE = Prepared(
 _LIST = Prepared(
     sa.select(notices)
     .where(
+        notices.c.id > sa.bindparam("p_after"),
         sa.or_(_VERSION.is_(None), notices.c.version == _VERSION),
         sa.or_(_SLUG.is_(None), notices.c.slug == _SLUG),
     )
@@ -166,9 +167,9 @@ def wait_after(tries: int) -> timedelta:
     return timedelta(seconds=min(FIRST_WAIT_SECONDS * 2 ** (tries - 1), WAIT_SECONDS_MAX))
 
 
-async def notices_of(tx: Tx, *, version: str | None = None, slug: str | None = None) -> Sequence[Entry]:
-    """Every notice, oldest first; of one version and of one customer where given."""
-    return [_entry(row) for row in await tx.rows(_LIST, {"p_version": version, "p_slug": slug})]
+async def notices_of(tx: Tx, *, version: str | None = None, slug: str | None = None, after: int = 0) -> Sequence[Entry]:
+    """Every notice, oldest first; of one version and of one customer where given, and those put after one by its id."""
+    return [_entry(row) for row in await tx.rows(_LIST, {"p_version": version, "p_slug": slug, "p_after": after})]
 
 
 async def _save(tx: Tx, entry: Entry) -> Entry:

@@ -119,11 +119,15 @@ async def rollouts_of(tx: Tx, version: str) -> Sequence[Rollout]:
 
 
 async def members_of(tx: Tx, rollout_id: str, known: Mapping[str, Member] | None = None) -> Mapping[str, Member]:
-    """The members of a rollout by slug; those in `known` that have not moved on are taken from there."""
+    """The members of a rollout by slug; those in `known` that have not moved on are taken from there, and `known` is
+    given again where none has.
+    """
     if not known:
         return {row[0]: _member(row) for row in await tx.rows(_MEMBERS, {"p_id": rollout_id})}
     epochs: dict[str, int] = {str(row[0]): int(row[1]) for row in await tx.rows(_EPOCHS, {"p_id": rollout_id})}
     found = {slug: known[slug] for slug, epoch in epochs.items() if slug in known and known[slug].epoch == epoch}
+    if len(found) == len(epochs) == len(known):
+        return known
     for slug in sorted(epochs.keys() - found.keys()):
         one = await load_member(tx, rollout_id, slug)
         if one is not None:

@@ -42,6 +42,9 @@ _LATEST = Prepared(
         runs, _NEWEST, sa.and_(runs.c.slug == _NEWEST.c.slug, runs.c.generation == _NEWEST.c.generation)
     ).order_by(runs.c.slug)
 )
+_RECENT = Prepared(
+    _SELECT.where(runs.c.kind == RunKind.DEPLOY.value).order_by(runs.c.since.desc()).limit(sa.bindparam("p_limit"))
+)
 _ALL = 2**31
 
 
@@ -138,6 +141,11 @@ async def next_generation(tx: Tx, slug: str) -> int:
     """The generation that the customer's next run has; the first is 1."""
     found = await tx.first(_GENERATION, {"p_slug": slug})
     return 1 + (found[0] or 0 if found else 0)
+
+
+async def recent_deploys(tx: Tx, limit: int) -> Sequence[Run]:
+    """The deploys to which something happened last, the newest first."""
+    return [_run(row) for row in await tx.rows(_RECENT, {"p_limit": limit})]
 
 
 async def latest_runs(tx: Tx) -> Mapping[str, Run]:

@@ -108,3 +108,42 @@ async def test_a_turn_that_moved_to_another_day_is_told_once(tmp_path: Path) -> 
             "advance:v1.1.0:v1.1.0-r1:acme:7",
             "moved:v1.1.0:v1.1.0-r1:acme:7",
         ]
+
+
+async def test_turns_are_expected_anew_each_hour_and_not_whenever_somebody_has_begun(tmp_path: Path) -> None:
+    expected_at: list[datetime] = []
+
+    async def expect(_plan: object, _members: object, _day_zero: object, now: datetime) -> dict[str, datetime | None]:
+        expected_at.append(now)
+        return {"acme": START}
+
+    async with rolling(tmp_path) as (state, _):
+        announcer = Announcer(state.database, state.box, actor="ann", expect=expect)
+        await announcer.announce_due(NOW)
+        async with state.database.write("begin") as tx:
+            (member,) = (await rollouts.members_of(tx, "v1.1.0-r1")).values()
+            begun = replace(member, state=MemberState.RUNNING, started_at=NOW)
+            await rollouts.update_member(tx, begun, expected_epoch=member.epoch)
+
+        assert await announcer.announce_due(NOW) is None
+        assert expected_at == [NOW]
+
+        await announcer.announce_due(NOW + timedelta(hours=1))
+        assert expected_at == [NOW, NOW + timedelta(hours=1)]
+
+
+async def test_who_is_asked_for_later_is_expected_at_once(tmp_path: Path) -> None:
+    async with rolling(tmp_path, asked=False) as (state, announcer):
+        assert await announcer.announce_due(NOW) is None
+        async with state.database.write("ask") as tx:
+            (member,) = (await rollouts.members_of(tx, "v1.1.0-r1")).values()
+            await rollouts.update_member(tx, replace(member, asked=True), expected_epoch=member.epoch)
+
+        assert await announcer.announce_due(NOW) == START - timedelta(days=7)
+
+
+async def test_members_that_have_not_moved_on_are_not_read_again(tmp_path: Path) -> None:
+    async with rolling(tmp_path) as (state, _), state.database.read() as tx:
+        before = await rollouts.members_of(tx, "v1.1.0-r1")
+
+        assert await rollouts.members_of(tx, "v1.1.0-r1", before) is before
