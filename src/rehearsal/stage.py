@@ -28,7 +28,8 @@ from securewatch.deps import Deps
 from securewatch.health.probe import Prober
 from securewatch.render.budget import RateBudget
 from securewatch.render.client import ClientOptions, RenderClient
-from securewatch.versions.git import Tag, VendorRepository
+from securewatch.versions.git import VendorRepository
+from securewatch.versions.tag import Tag
 from securewatch.versions.version import find_version
 
 OLD, NEW = "v1.0.0", "v1.1.0"

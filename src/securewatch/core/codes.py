@@ -11,6 +11,7 @@ ERROR_CODES: dict[str, str] = {
     "SW107": "the encryption key is missing or unusable",
     "SW108": "the clock file cannot be used",
     "SW109": "an environment variable or setting has an unusable value",
+    "SW111": "the linter for migrations is not there",
     # 2xx usage and names
     "SW201": "the command line does not make sense",
     "SW202": "unknown customer",
@@ -58,6 +59,8 @@ ERROR_CODES: dict[str, str] = {
     "SW420": "a rollout of this version is open already",
     "SW421": "the rollout does not allow this now",
     "SW422": "the rehearsal is not installed",
+    "SW423": "migrations and the database do not fit together",
+    "SW424": "a migration must not be run like that",
     # 5xx deploys
     "SW501": "the deploy failed on Render",
     "SW502": "the deploy timed out",
@@ -67,6 +70,7 @@ ERROR_CODES: dict[str, str] = {
     "SW506": "the deploy was superseded by another one",
     "SW507": "the customer was left half-way",
     "SW508": "the rollout halted",
+    "SW509": "a migration failed, or the customer's database cannot be reached",
     # 6xx rollback and health
     "SW601": "the rollback failed",
     "SW602": "there is no recorded deploy to go back to",

@@ -16,7 +16,8 @@ from securewatch.render import deploys, env_vars, services
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
 from securewatch.render.models import Deploy, DeployStatus
-from securewatch.versions.git import VendorRepository, ensure_unmoved
+from securewatch.versions.git import VendorRepository
+from securewatch.versions.tag import ensure_unmoved
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from securewatch.rollout.freezes import FreezeCheck, FreezeKind
 from securewatch.rollout.gates import freeze_at
 from securewatch.rollout.model import Member, MemberPlan, Rollout
 from securewatch.store import freezes, meta
-from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding, VersionFacts, check_version_policy
+from securewatch.versions.tag import Tag
 
 TESTING, DOWNGRADE = "SW416", "SW406"
 CONFIGURED = "the version runs already, and its env vars do not say so: they are written, and nothing is deployed"

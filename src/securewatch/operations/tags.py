@@ -7,7 +7,7 @@ from securewatch.deps import Deps
 from securewatch.operations.start import refuse_paused
 from securewatch.store import audit
 from securewatch.store.database import Database
-from securewatch.versions.git import NewTag
+from securewatch.versions.tag import NewTag
 from securewatch.versions.tagging import check_next
 from securewatch.versions.version import shown
 

@@ -10,8 +10,8 @@ from securewatch.deps import Deps
 from securewatch.operations.plan import BOTH, find_policy, refuse_moved
 from securewatch.store import meta, releases
 from securewatch.store.releases import Release
-from securewatch.versions.git import Tag
 from securewatch.versions.policy import PolicyFinding
+from securewatch.versions.tag import Tag
 from securewatch.versions.version import parse_version
 
 

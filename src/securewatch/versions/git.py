@@ -15,13 +15,13 @@ import re
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from securewatch.config.address import is_url, masked_url
 from securewatch.config.settings import program_environment
-from securewatch.core.errors import Conflict, NotFound, Rejected, Retryable, SecurewatchError
+from securewatch.core.errors import NotFound, Rejected, Retryable, SecurewatchError
+from securewatch.versions.tag import TAGS, NewTag, Tag, read_tag
 from securewatch.versions.version import Version, find_described, find_version, malformed, shown
 
 TIMEOUT_SECONDS = 30.0
@@ -30,40 +30,11 @@ _FORMAT = "%00".join(f"%({field})" for field in ("refname", "objectname", "objec
 _FETCH = ("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--prune", "--filter=blob:none")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TAG_NAME = re.compile(r"(?![-/.])(?!.*(?:\.\.|//|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,200}(?<![/.])")
-_TAGS, _HEADS = "refs/tags/", "refs/heads/"
+_HEADS = "refs/heads/"
 _MAIN = (f"{_HEADS}main", f"{_HEADS}master")
 """The main branch: the first of these that there is."""
 _DESCRIBE = ("describe", "--tags", "--always", "--match=v[0-9]*")
 _REVISION = re.compile(r"[^\x00-\x20\x7f]{1,200}")
-
-
-@dataclass(frozen=True)
-class Tag:
-    """One tag: `commit` in full; `annotated` where it has an author of its own; `created_at` in UTC where it is known.
-
-    `version` is None where the name is no semantic version. A repository read through a URL may not tell dates.
-    """
-
-    name: str
-    commit: str
-    annotated: bool
-    version: Version | None
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class NewTag:
-    """An annotated tag to be made. `actor` stands in it where git knows nobody's name; `message` is plain text."""
-
-    name: str
-    commit: str
-    message: str
-    at: datetime
-    actor: str
-
-
-class TagMoved(Conflict):
-    """The tag points at another commit than the one that was planned."""
 
 
 class VendorRepository:
@@ -156,6 +127,14 @@ class VendorRepository:
         asked = "HEAD" if revision is None else revision
         return (await self._peel(where, [asked]))[0] if _REVISION.fullmatch(asked) else None
 
+    async def read_files(self, commit: str, folder: str) -> Mapping[str, bytes]:
+        """The files below a folder of a commit, by their path from the top; links and submodules are left out."""
+        where = await self._place()
+        listed = await self._git(*where, "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{folder}/")
+        rows = [row.partition("\t") for row in listed.split("\0") if row.startswith("100")]
+        found = {path: (await self._git(*where, "cat-file", "blob", about.split()[2])) for about, _, path in rows}
+        return {path: text.encode("utf-8", "surrogateescape") for path, text in found.items()}
+
     async def add_tag(self, tag: NewTag, *, push: bool) -> None:
         """Make the tag in the repository at the path; with `push` at its `origin` first, or at the URL.
 
@@ -165,7 +144,7 @@ class VendorRepository:
         where = await self._place()
         text = f"object {tag.commit}\ntype commit\ntag {tag.name}\ntagger {await self._tagger(where, tag)}\n\n"
         made = (await self._write(*where, "mktag", feed=f"{text}{tag.message.rstrip()}\n")).strip()
-        ref = f"{_TAGS}{tag.name}"
+        ref = f"{TAGS}{tag.name}"
         if push:
             target = self._source if self.is_remote else "origin"
             await self._write(*where, "push", "--quiet", "--no-follow-tags", "--", target, f"{made}:{ref}")
@@ -222,7 +201,7 @@ class VendorRepository:
         """Where git finds the commits: the repository at the path, or the mirror of the URL, brought up to date."""
         if self.is_remote:
             try:
-                return await self._fetch(_TAGS, _HEADS)
+                return await self._fetch(TAGS, _HEADS)
             except OSError as error:
                 raise self._unreadable(f"its commits cannot be kept ({type(error).__name__})") from error
         path = Path(self._source).expanduser()
@@ -231,11 +210,11 @@ class VendorRepository:
         return "-C", str(path.absolute())
 
     async def _tags_in(self, where: Sequence[str]) -> list[Tag]:
-        listed = await self._git(*where, "for-each-ref", f"--format={_FORMAT}", _TAGS)
+        listed = await self._git(*where, "for-each-ref", f"--format={_FORMAT}", TAGS)
         rows = [line.split("\0") for line in listed.splitlines()]
         peeled = await self._peel(where, [row[0] for row in rows])
         return [
-            _tag(ref, commit, annotated=kind == "tag", created=created)
+            read_tag(ref, commit, annotated=kind == "tag", created=created)
             for (ref, _, kind, created), commit in zip(rows, peeled, strict=True)
             if commit is not None
         ]
@@ -258,18 +237,18 @@ class VendorRepository:
         for line in listed.splitlines():
             commit, _, ref = line.partition("\t")
             name = ref.removesuffix("^{}")
-            if not _COMMIT.fullmatch(commit) or not name.startswith(_TAGS):
+            if not _COMMIT.fullmatch(commit) or not name.startswith(TAGS):
                 raise self._unreadable("git listed something that is no tag")
             if name != ref or name not in commits:
                 commits[name] = commit
             if name != ref:
                 annotated.add(name)
-        return [_tag(ref, commit, annotated=ref in annotated) for ref, commit in commits.items()]
+        return [read_tag(ref, commit, annotated=ref in annotated) for ref, commit in commits.items()]
 
     async def _fetch_dates(self) -> Mapping[tuple[str, str], datetime | None]:
         """When the tags were made, from the mirror; none where it cannot be brought up to date: dates only decorate."""
         try:
-            where = await self._fetch(_TAGS)
+            where = await self._fetch(TAGS)
             return {(one.name, one.commit): one.created_at for one in await self._tags_in(where)}
         except (OSError, SecurewatchError):
             return {}
@@ -341,23 +320,6 @@ _QUIET = {
     "LC_ALL": "C",
 }
 """No prompts; no transport that runs programs (`ext::`); no replaced objects, which Render would not see."""
-
-
-def ensure_unmoved(tag: Tag, commit: str) -> None:
-    """Check that the tag still points at the planned commit (S4). Raises TagMoved (SW412) with both commits."""
-    if tag.commit != commit:
-        raise TagMoved(
-            "SW412",
-            f"tag {tag.name} moved since it was planned",
-            why=f"planned {commit[:7]}, the repository now says {tag.commit[:7]}",
-            fix="find out who moved it; if the new commit is meant, make a new plan (it needs a new approval)",
-        )
-
-
-def _tag(ref: str, commit: str, *, annotated: bool, created: str = "") -> Tag:
-    name = ref.removeprefix(_TAGS)
-    made = datetime.fromtimestamp(int(created), UTC) if created else None
-    return Tag(name, commit, annotated, find_version(name), made)
 
 
 def _version_of(tag: Tag) -> Version:

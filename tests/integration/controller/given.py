@@ -31,7 +31,8 @@ from securewatch.rollout.view import RolloutView, Start
 from securewatch.store import audit, effects, inbox, meta, plans, runs, sealed
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
-from securewatch.versions.git import Tag, VendorRepository
+from securewatch.versions.git import VendorRepository
+from securewatch.versions.tag import Tag
 from tests.factories import BACKEND, FRONTEND, SERVICE_IDS, make_customer_plan, make_plan, make_run, make_service
 from tests.fakes.hosting import FakeHost, make_commit
 from tests.fakes.rig import KEY, Rig, running_rig

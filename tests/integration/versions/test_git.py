@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.errors import Conflict, NotFound, Rejected, Retryable, UsageError
-from securewatch.versions.git import TagMoved, VendorRepository, ensure_unmoved
+from securewatch.versions.git import VendorRepository
+from securewatch.versions.tag import TagMoved, ensure_unmoved
 from tests.integration.versions.repository import ENVIRONMENT, Repository, make_repository
 
 MADE_AT = datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)
@@ -253,3 +254,22 @@ async def test_without_git_the_repository_cannot_be_read(vendor: Repository, tmp
         await repository.list_tags()
 
     assert caught.value.code == "SW205"
+
+
+async def test_the_files_of_a_folder_are_read_as_they_are_at_a_commit(
+    repository: VendorRepository, vendor: Repository
+) -> None:
+    folder = vendor.path / "migrations" / "v1.1.0"
+    folder.mkdir(parents=True)
+    (folder / "001 first.sql").write_bytes(b"SELECT '\xc3\xa9\xff';\r\n")
+    (folder / "link.sql").symlink_to("001 first.sql")
+    vendor.git("add", ".")
+    commit = vendor.commit("with migrations")
+    if "bare" in repository.shown_source:
+        vendor.git("push", "--quiet", repository.shown_source, "main")
+    (folder / "001 first.sql").write_text("changed and not committed")
+
+    assert await repository.read_files(commit, "migrations") == {
+        "migrations/v1.1.0/001 first.sql": b"SELECT '\xc3\xa9\xff';\r\n"
+    }
+    assert await repository.read_files(vendor.git("rev-parse", "HEAD~1"), "migrations") == {}

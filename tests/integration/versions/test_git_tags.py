@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.errors import Rejected
-from securewatch.versions.git import NewTag, VendorRepository
+from securewatch.versions.git import VendorRepository
+from securewatch.versions.tag import NewTag
 from tests.integration.versions.repository import ENVIRONMENT, Repository, make_repository
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""A release's migrations of the customers' databases: which there are, what they would break, and applying them."""

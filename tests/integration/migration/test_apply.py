@@ -1,0 +1,154 @@
+"""Migrations against a real PostgreSQL: each wholly or not at all, once, whoever else is at it or dies meanwhile."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from localrender.database import EmbeddedPostgres
+from securewatch.core.errors import NeedsHuman, Refused, Rejected, Retryable
+from securewatch.migration.apply import apply_migrations, fetch_pending
+from securewatch.migration.files import Migration
+from securewatch.versions.version import parse_version
+
+pytestmark = pytest.mark.xdist_group("migration_apply")
+TABLE = "CREATE TABLE orders (id bigint PRIMARY KEY, note text);"
+
+SLEEPING = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'securewatch' AND wait_event = 'PgSleep'"
+
+
+def migration(name: str, text: str) -> Migration:
+    return Migration(parse_version("v1.2.0"), name, text)
+
+
+FIRST = migration("001_orders.sql", TABLE + "INSERT INTO orders VALUES (1, 'secret word');")
+SECOND = migration("002_paid.sql", "ALTER TABLE orders ADD COLUMN paid boolean;")
+
+
+@asynccontextmanager
+async def database() -> AsyncIterator[str]:
+    """The URL of an empty database of a server that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        server = EmbeddedPostgres(Path(folder))
+        await server.start()
+        try:
+            yield await server.create_database("acme")
+        finally:
+            await server.stop()
+
+
+async def ask(url: str, statement: str) -> list[tuple[object, ...]]:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        answer = await connection.execute(statement.encode())
+        return await answer.fetchall() if answer.description else []
+
+
+async def test_each_is_applied_once_and_stands_in_the_ledger() -> None:
+    async with database() as url:
+        assert await fetch_pending(url, [FIRST, SECOND]) == (FIRST, SECOND)
+        assert await apply_migrations(url, [FIRST]) == (FIRST.id,)
+        assert await fetch_pending(url, [FIRST, SECOND]) == (SECOND,)
+
+        assert await apply_migrations(url, [FIRST, SECOND]) == (SECOND.id,)
+        assert await apply_migrations(url, [FIRST, SECOND]) == ()
+
+        assert await ask(url, "SELECT version, checksum FROM schema_migrations ORDER BY version") == [
+            (FIRST.id, FIRST.checksum),
+            (SECOND.id, SECOND.checksum),
+        ]
+        assert await ask(url, "SELECT id, note, paid FROM orders") == [(1, "secret word", None)]
+
+
+async def test_two_at_once_apply_each_once() -> None:
+    async with database() as url:
+        done = await asyncio.gather(*(apply_migrations(url, [FIRST, SECOND]) for _ in range(4)))
+
+        assert sorted(one for ids in done for one in ids) == [FIRST.id, SECOND.id]
+        assert await ask(url, "SELECT count(*) FROM orders") == [(1,)]
+
+
+async def test_one_that_fails_leaves_the_database_as_it_was_and_tells_no_data() -> None:
+    broken = migration("002_broken.sql", "ALTER TABLE orders ADD COLUMN a int;\nSELECT note::int FROM orders;")
+    async with database() as url:
+        with pytest.raises(Rejected) as caught:
+            await apply_migrations(url, [FIRST, broken, SECOND])
+
+        error = caught.value
+        assert (error.code, error.what) == ("SW509", "the migration v1.2.0/002_broken.sql failed")
+        assert "InvalidTextRepresentation (22P02)" in error.why
+        assert "secret word" not in f"{error} {error.why} {error.__cause__} {error.__suppress_context__}"
+        assert await ask(url, "SELECT version FROM schema_migrations") == [(FIRST.id,)]
+        assert await ask(url, "SELECT * FROM orders") == [(1, "secret word")]
+
+
+async def test_the_line_of_a_statement_that_cannot_be_is_told() -> None:
+    async with database() as url:
+        with pytest.raises(Rejected, match="002") as caught:
+            await apply_migrations(url, [migration("002.sql", "SELECT 1;\n\nSELECT nothing;")])
+
+        assert "UndefinedColumn (42703), line 3" in caught.value.why
+        assert await ask(url, "SELECT to_regclass('schema_migrations')") == [(None,)]
+
+
+async def test_one_that_dies_in_the_middle_leaves_nothing_and_is_done_when_asked_again() -> None:
+    slow = migration("001_slow.sql", TABLE + "SELECT pg_sleep(60);")
+    quick = migration("001_slow.sql", TABLE)
+    async with database() as url:
+        dying = asyncio.create_task(apply_migrations(url, [slow]))
+        while not await ask(url, SLEEPING):
+            await asyncio.sleep(0)
+        await ask(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'securewatch'")
+
+        with pytest.raises(Rejected, match="001_slow"):
+            await dying
+        assert await ask(url, "SELECT to_regclass('orders')") == [(None,)]
+        assert await apply_migrations(url, [quick]) == (quick.id,)
+
+
+async def test_an_applied_file_that_is_another_one_now_is_refused() -> None:
+    changed = migration("001_orders.sql", "SELECT 1;")
+    async with database() as url:
+        await apply_migrations(url, [FIRST])
+
+        for step in (fetch_pending(url, [changed]), apply_migrations(url, [changed])):
+            with pytest.raises(Refused) as caught:
+                await step
+            assert caught.value.code == "SW423"
+
+
+async def test_a_ledger_of_the_customers_own_is_used_as_it_is() -> None:
+    async with database() as url:
+        await ask(url, "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+        await ask(url, f"INSERT INTO schema_migrations VALUES ('20240101'), ('{FIRST.id}')")
+
+        assert await apply_migrations(url, [FIRST, migration("002.sql", TABLE)]) == ("v1.2.0/002.sql",)
+        assert len(await ask(url, "SELECT version FROM schema_migrations")) == 3
+
+
+async def test_a_ledger_that_we_could_not_write_is_refused_before_anything_runs() -> None:
+    async with database() as url:
+        await ask(url, "CREATE TABLE schema_migrations (version text, dirty boolean NOT NULL)")
+
+        with pytest.raises(Refused, match="schema_migrations") as caught:
+            await apply_migrations(url, [FIRST])
+        assert (caught.value.code, "dirty" in caught.value.why) == ("SW423", True)
+        assert await ask(url, "SELECT to_regclass('orders')") == [(None,)]
+
+
+async def test_a_file_that_ends_its_own_transaction_calls_a_person() -> None:
+    async with database() as url:
+        with pytest.raises(NeedsHuman, match="ended its own transaction"):
+            await apply_migrations(url, [migration("001.sql", TABLE + "COMMIT;")])
+
+
+async def test_a_database_that_does_not_answer_may_be_tried_again() -> None:
+    with pytest.raises(Retryable) as caught:
+        await fetch_pending("postgresql://acme:hunter2@127.0.0.1:1/acme", [FIRST])
+
+    assert caught.value.code == "SW509"
+    assert "hunter2" not in f"{caught.value} {caught.value.why}"
