@@ -4,7 +4,7 @@ import base64
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -63,6 +63,10 @@ class StagedRepository:
     async def list_tags(self) -> list[Tag]:
         """Every tag."""
         return [Tag(name, commit, True, find_version(name)) for name, commit in self._host.snapshot.tags.items()]
+
+    async def read_files(self, _commit: str, _folder: str) -> Mapping[str, bytes]:
+        """A release that carries no migrations."""
+        return {}
 
     def move(self, tag: str, commit: str) -> None:
         """Point a tag at another commit."""

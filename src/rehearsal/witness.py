@@ -162,7 +162,7 @@ class Witness:
         run = self._run(effect["run_id"])
         live = service.live
         commit = json.loads(ask.body or b"{}").get("commitId")
-        if run["stage"] in ("deploying", "backing_up", "setting_env"):
+        if run["stage"] in ("deploying", "backing_up", "migrating", "setting_env"):
             self._live_before.setdefault((run["id"], service.id), live.id if live else "")
             if commit != self._commit:
                 self.say("I3", f"{service.id}: {commit} was sent, and {self._commit} was approved")

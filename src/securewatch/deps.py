@@ -1,6 +1,6 @@
 """The composition root: settings in, everything that a verb may need out, each opened when first asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from securewatch.store.locks import ControllerLock
 if TYPE_CHECKING:
     from securewatch.config.fleet import Customer, Fleet
     from securewatch.health.probe import Prober
+    from securewatch.migration.files import Migration
     from securewatch.notify.channels import Channels
     from securewatch.notify.sending import Sender
     from securewatch.render.budget import RateBudget
@@ -124,6 +125,19 @@ class Deps:
             prober = Prober(clock=self.clock, timeout_seconds=self.fleet.extra.probe.timeout_seconds)
             self._prober = await self._open.enter_async_context(prober)
         return self._prober
+
+    async def apply_migrations(self, url: str, migrations: "Sequence[Migration]") -> "Sequence[str]":
+        """Apply migrations to the database at a URL. Raises ConfigError (SW111) without what the extra brings."""
+        try:
+            from securewatch.migration.apply import apply_migrations
+        except ImportError as error:
+            raise ConfigError(
+                "SW111",
+                "customers' databases cannot be reached from here",
+                why=f"{error.name} is not installed",
+                fix="install `securewatch-render[postgres]` where this command runs",
+            ) from error
+        return await apply_migrations(url, migrations)
 
     @property
     def budget(self) -> "RateBudget":

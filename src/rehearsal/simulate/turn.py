@@ -28,6 +28,13 @@ from securewatch.rollout.gates import Grant
 RESPONSE_MS = 120.0
 WATCH_EVERY = timedelta(minutes=15)
 """How far apart the samples of a healthy watch are taken where only those that decide something are."""
+_DONE: Mapping[EffectKind, Mapping[str, Any]] = {
+    EffectKind.BACK_UP_ENV: {"keys": 0},
+    EffectKind.MIGRATE: {"applied": []},
+    EffectKind.SET_ENV: {"written": True},
+    EffectKind.RESTORE_ENV: {"restored": True},
+}
+"""What comes of the effects that are none of a deploy."""
 STEPS_MAX = 500
 """Decisions at one instant after which something goes round in circles."""
 
@@ -107,12 +114,8 @@ class Turn:
                 return {"deploy_id": site.roll_back(service_id, str(new.args["deploy_id"])).id}
             case EffectKind.CANCEL:
                 return {"asked": site.cancel(service_id, str(new.args["deploy_id"]))}
-            case EffectKind.BACK_UP_ENV:
-                return {"keys": 0}
-            case EffectKind.SET_ENV:
-                return {"written": True}
-            case EffectKind.RESTORE_ENV:
-                return {"restored": True}
+            case other:
+                return _DONE[other]
 
     def _look(self, look: Look, now: datetime) -> None:
         if look.kind is LookKind.SAMPLE and look.service_kind is not None:

@@ -27,6 +27,7 @@ STEPS = (
     Stage.QUEUED,
     Stage.PREFLIGHT,
     Stage.BACKING_UP,
+    Stage.MIGRATING,
     Stage.SETTING_ENV,
     Stage.DEPLOYING,
     Stage.SETTLING,

@@ -61,6 +61,7 @@ ERROR_CODES: dict[str, str] = {
     "SW422": "the rehearsal is not installed",
     "SW423": "migrations and the database do not fit together",
     "SW424": "a migration must not be run like that",
+    "SW425": "the old version cannot live with the database as it is",
     # 5xx deploys
     "SW501": "the deploy failed on Render",
     "SW502": "the deploy timed out",

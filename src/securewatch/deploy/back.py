@@ -33,6 +33,8 @@ CUSTOMER_REQUEST = "customer request"
 """The trigger of a rollback that a person asked for; it is no failure."""
 REPLACED = "SW506"
 """Somebody else's deploy took the place of ours, or of the one that ours was to replace."""
+BARRED = "SW425"
+"""The old version cannot live with the database as it is now: code alone must not go back."""
 BY_RENDER, BY_BUILD, NOTHING = "render", "build", "none"
 
 
@@ -50,9 +52,21 @@ def good_from(data: Mapping[str, Any]) -> GoodDeploy:
 def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str) -> Decision:
     """Begin the way back. A deploy forced onto an unhealthy customer is held: there is no good state to go to."""
     by_person = trigger == CUSTOMER_REQUEST
+    if is_barred(view):
+        words = f"{detail}; the old version cannot live with the database after this version's migrations"
+        return moved(view.run, Stage.HELD, now, code=BARRED, trigger=trigger, detail=words)
     if not view.run.baseline_healthy and not by_person:
         return moved(view.run, Stage.HELD, now, code=code, trigger=trigger, detail=detail)
     return moved(view.run, Stage.STOPPING, now, code=code, trigger=trigger, detail=detail, burst_since=None)
+
+
+def is_barred(view: View) -> bool:
+    """Whether a migration was applied, or may have been, after which only a restore of the database leads back."""
+    database = view.customer.database
+    if database is None or not database.is_irreversible:
+        return False
+    found = (effect_of(view, "migrate", service.kind) for service in view.customer.services)
+    return any(one is not None and (one.state.was_sent or one.state is EffectState.CONFIRMED) for one in found)
 
 
 def ask_back(view: View, now: datetime, reason: str) -> Decision:
@@ -77,6 +91,9 @@ def make_way(view: View, now: datetime, detail: str) -> Decision:
 def decide_stopping(view: View, now: datetime) -> Decision:
     """Cancel our deploys that are still under way and wait until Render says that they ended."""
     for service in view.customer.services:
+        migration = effect_of(view, "migrate", service.kind)
+        if migration is not None and migration.state.is_open:
+            return wait(view.run, "waiting for the migration that is under way")
         effect = effect_of(view, "deploy", service.kind)
         if effect is not None and effect.state.is_open:
             return wait(view.run, f"{service.kind}: finding out what became of the deploy that was sent")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from securewatch.deploy import back, watch
-from securewatch.deploy.model import REOPENS, Progress, Run, RunKind, ServicePlan, Stage
+from securewatch.deploy.model import REOPENS, Progress, Run, RunKind, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import (
     BROKEN,
     OPERATOR,
@@ -36,6 +36,7 @@ from securewatch.deploy.view import (
     Gate,
     Look,
     LookKind,
+    NewEffect,
     Observation,
     View,
     WaitingOn,
@@ -47,7 +48,7 @@ PREFLIGHT_GAP_SECONDS = 900.0
 """How long a preflight may stand still, in product time, before it is made anew."""
 TROUBLES_MAX = 5
 """How often in a row a look may be refused before the run stops and says why (S14)."""
-_BEFORE_THE_DEPLOY = frozenset({Stage.QUEUED, Stage.PREFLIGHT, Stage.BACKING_UP, Stage.SETTING_ENV})
+_BEFORE_THE_DEPLOY = frozenset({Stage.QUEUED, Stage.PREFLIGHT, Stage.BACKING_UP, Stage.MIGRATING, Stage.SETTING_ENV})
 
 
 def decide(view: View, now: datetime) -> Decision:
@@ -56,7 +57,7 @@ def decide(view: View, now: datetime) -> Decision:
     human = next((one for one in view.effects.values() if one.state is EffectState.NEEDS_HUMAN), None)
     if human is not None and not run.stage.is_terminal:
         return moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
-    if view.rollback_reason is not None and may_be_asked_back(run):
+    if view.rollback_reason is not None and may_be_asked_back(run) and not back.is_barred(view):
         return back.ask_back(view, now, view.rollback_reason)
     if run.stage.is_terminal:
         return Decision(run)
@@ -175,8 +176,32 @@ def _decide_backing_up(view: View, now: datetime) -> Decision:
             return moved(view.run, Stage.REFUSED, now, code=effect.code, detail=effect.reason)
         done += effect is not None and effect.state is EffectState.CONFIRMED
     if done == len(view.customer.services):
-        return moved(view.run, Stage.SETTING_ENV, now)
+        return moved(view.run, Stage.MIGRATING if view.customer.database else Stage.SETTING_ENV, now)
     return Decision(view.run, effects=tuple(missing))
+
+
+def _decide_migrating(view: View, now: datetime) -> Decision:
+    """The new version's code finds the database that it needs; the old one's lives with it meanwhile."""
+    backend = next((one for one in view.customer.services if one.kind is ServiceKind.BACKEND), None)
+    if backend is None or view.customer.database is None:
+        return moved(view.run, Stage.SETTING_ENV, now)
+    effect = effect_of(view, "migrate", backend.kind)
+    if effect is None or effect.state is EffectState.INTENT:
+        if _shut(view):
+            return moved(view.run, Stage.UNWINDING, now)
+        return _follow_effect(view) if effect else Decision(view.run, effects=(_migration(view, backend),))
+    if effect.state is EffectState.FAILED:
+        return moved(view.run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
+    if effect.state is not EffectState.CONFIRMED:
+        return _follow_effect(view)
+    return moved(view.run, Stage.SETTING_ENV, now)
+
+
+def _migration(view: View, backend: ServicePlan) -> NewEffect:
+    database = view.customer.database
+    migrations = {one.id: one.checksum for one in database.migrations} if database else {}
+    args = {"postgres_id": database.postgres_id if database else "", "commit": view.run.commit, "files": migrations}
+    return new_effect(view, "migrate", EffectKind.MIGRATE, backend, **args)
 
 
 def _decide_setting_env(view: View, now: datetime) -> Decision:
@@ -350,6 +375,7 @@ _STAGES: dict[Stage, Callable[[View, datetime], Decision]] = {
     Stage.QUEUED: _decide_queued,
     Stage.PREFLIGHT: _decide_preflight,
     Stage.BACKING_UP: _decide_backing_up,
+    Stage.MIGRATING: _decide_migrating,
     Stage.SETTING_ENV: _decide_setting_env,
     Stage.DEPLOYING: _decide_deploying,
     Stage.SETTLING: _decide_settling,

@@ -4,13 +4,13 @@ Any runner may run an effect twice, so each function first asks whether it was s
 here decides what comes next; rows, epochs and the grace are the ledger's (`controller/ledger.py`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from securewatch.core.errors import Retryable
+from securewatch.core.errors import NeedsHuman, NotFound, Refused, Rejected, Retryable
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.view import Effect, EffectKind
 from securewatch.render import deploys, env_vars, services
@@ -69,12 +69,24 @@ class Vault(Protocol):
         """Encrypt and keep the service's values as they are now; raises `Superseded` where the effect moved on."""
 
 
+class Databases(Protocol):
+    """The customers' databases, as effects reach them."""
+
+    async def migrate(self, effect: Effect, guard: Guard) -> Sequence[str]:
+        """Apply the migrations of the effect that its database does not have; gives the ids of those applied now.
+
+        `guard` is called just before the first write. Raises Rejected where one fails, Refused where they do not fit,
+        NeedsHuman where the outcome is unknown, Retryable where the database cannot be reached.
+        """
+
+
 @dataclass(frozen=True)
 class Tools:
     """What effects act with."""
 
     client: RenderClient
     vault: Vault
+    databases: Databases
     owner_id: str
 
 
@@ -148,6 +160,20 @@ async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) ->
 async def _read(effect: Effect, tools: Tools, key: str, priority: Priority) -> str | None:
     found = await env_vars.fetch_env_var(tools.client, ServiceID(effect.service_id), key, priority=priority)
     return None if found is None else found.value.get_secret_value()
+
+
+# --- the database -----------------------------------------------------------------------------------------------------
+
+
+async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Apply the release's migrations; which of them the database has is the look, so a lost answer needs no grace."""
+    try:
+        applied = await tools.databases.migrate(effect, await sending({}))
+    except NeedsHuman as error:
+        return Outcome(OutcomeKind.NEEDS_HUMAN, code=error.code, reason=f"{error.what}: {error.why}")
+    except (Rejected, Refused, NotFound) as error:
+        return Outcome(OutcomeKind.FAILED, code=error.code, reason=f"{error.what}: {error.why}")
+    return Outcome(OutcomeKind.CONFIRMED, {"applied": list(applied)})
 
 
 # --- deploys ----------------------------------------------------------------------------------------------------------
@@ -293,6 +319,7 @@ def is_at(deploy: Deploy, commit: str) -> bool:
 
 _WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] = {
     EffectKind.BACK_UP_ENV: ensure_env_backup,
+    EffectKind.MIGRATE: ensure_migrated,
     EffectKind.SET_ENV: ensure_env_var,
     EffectKind.RESTORE_ENV: ensure_env_restored,
     EffectKind.DEPLOY: ensure_deploy,

@@ -31,6 +31,7 @@ class Stage(StrEnum):
     QUEUED = "queued"
     PREFLIGHT = "preflight"
     BACKING_UP = "backing_up"
+    MIGRATING = "migrating"
     SETTING_ENV = "setting_env"
     DEPLOYING = "deploying"
     SETTLING = "settling"
@@ -64,6 +65,7 @@ _FORWARD = frozenset(
         Stage.QUEUED,
         Stage.PREFLIGHT,
         Stage.BACKING_UP,
+        Stage.MIGRATING,
         Stage.SETTING_ENV,
         Stage.DEPLOYING,
         Stage.SETTLING,
@@ -197,8 +199,33 @@ class Endpoints:
 
 
 @dataclass(frozen=True)
+class MigrationPlan:
+    """One migration that a deploy applies unless the database has it: its id, and the SHA-256 of its text."""
+
+    id: str
+    checksum: str
+    irreversible: bool = False
+
+
+@dataclass(frozen=True)
+class DatabasePlan:
+    """What a deploy does to the customer's database, by Render's id of it."""
+
+    postgres_id: str
+    migrations: tuple[MigrationPlan, ...] = ()
+
+    @property
+    def is_irreversible(self) -> bool:
+        """Whether older versions cannot live with the database afterwards."""
+        return any(one.irreversible for one in self.migrations)
+
+
+@dataclass(frozen=True)
 class CustomerPlan:
-    """Everything decided beforehand for one customer. `services` stand in the order in which they are deployed."""
+    """Everything decided beforehand for one customer. `services` stand in the order in which they are deployed.
+
+    `database` is None where nothing is done to it.
+    """
 
     slug: str
     name: str
@@ -210,6 +237,7 @@ class CustomerPlan:
     rules: DeployRules
     endpoints: Endpoints
     from_version: str | None = None
+    database: DatabasePlan | None = None
 
 
 @dataclass(frozen=True)

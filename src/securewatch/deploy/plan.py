@@ -13,6 +13,7 @@ from securewatch.deploy.facts import Expected, Finding, ServiceFacts
 from securewatch.deploy.model import (
     Criteria,
     CustomerPlan,
+    DatabasePlan,
     DeployRules,
     Drift,
     Endpoints,
@@ -64,6 +65,7 @@ class Planning:
     from_version: str = ""
     notes: tuple[str, ...] = ()
     terms: Terms | None = None
+    database: DatabasePlan | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def plan_deploy(
         rules=terms.rules,
         endpoints=terms.endpoints,
         from_version=planning.from_version or None,
+        database=planning.database if target.kind is RunKind.DEPLOY else None,
     )
     return plan_of(part, target, notes=planning.notes)
 
@@ -264,6 +267,8 @@ def hash_of(plan: Plan) -> str:
     for key in ("hash", "notes"):
         document.pop(key)
     for customer in document["customers"]:
+        if customer["database"] is None:
+            customer.pop("database")  # as plans were written before they could say anything of one
         for service in customer["services"]:
             service.pop("drift")
             service["env_changes"] = [change["key"] for change in service["env_changes"]]

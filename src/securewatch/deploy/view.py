@@ -17,6 +17,7 @@ class EffectKind(StrEnum):
     """What an effect does outside. There is no kind that deletes or suspends a service (S7)."""
 
     BACK_UP_ENV = "back_up_env"
+    MIGRATE = "migrate"
     SET_ENV = "set_env"
     RESTORE_ENV = "restore_env"
     DEPLOY = "deploy"

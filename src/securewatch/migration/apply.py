@@ -167,7 +167,7 @@ def _failed(migration: Migration, error: psycopg.Error) -> SecurewatchError:
         "SW509",
         f"the migration {migration.id} failed",
         why=f"{_reason(error)}{line}; the database is as it was before it",
-        fix="try it on a copy (`securewatch backup verify` makes one), put it right in a new tag, and deploy that",
+        fix="try it on a copy of the database, put it right in a new tag, and deploy that",
     )
 
 

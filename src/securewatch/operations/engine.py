@@ -6,6 +6,7 @@ from datetime import datetime
 from securewatch.config.load import FleetReader
 from securewatch.controller.announcer import Announcer
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
+from securewatch.controller.databases import CustomerDatabases
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.messenger import Messenger, MessengerParts
 from securewatch.controller.observer import Observer
@@ -27,7 +28,10 @@ SHARE_SECONDS = 5.0
 async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHING) -> Controller:
     """A controller of this process; it may tick only under the controller lock."""
     database, box, client = await deps.database(), deps.box(create=True), await deps.client()
-    tools = Tools(client, StoredVault(database, box, clock=deps.clock), owner_id)
+    databases = CustomerDatabases(
+        client, deps.repository, apply=deps.apply_migrations, secret_of=deps.settings.customer_secret
+    )
+    tools = Tools(client, StoredVault(database, box, clock=deps.clock), databases, owner_id)
     patience = Patience(
         grace_seconds=deps.settings.grace_seconds,
         http_timeout_seconds=deps.settings.http_timeout_seconds,

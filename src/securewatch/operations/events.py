@@ -18,6 +18,7 @@ _STAGES = {
     Stage.QUEUED: "The run waits: for a gate, or for its turn.",
     Stage.PREFLIGHT: "Every gate is open; the customer is measured before anything is written.",
     Stage.BACKING_UP: "The env vars are being backed up.",
+    Stage.MIGRATING: "The release's migrations are being applied to the customer's database.",
     Stage.SETTING_ENV: "The env vars of the plan are being written.",
     Stage.DEPLOYING: "A service is being deployed.",
     Stage.SETTLING: "A deploy is live and is left alone for `health_check_delay`.",

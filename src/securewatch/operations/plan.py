@@ -11,7 +11,7 @@ from securewatch.config.fleet import Customer, Templates
 from securewatch.core.errors import ConfigError, Conflict, NotFound, Refused, SecurewatchError
 from securewatch.deploy.facts import Expected, Finding, ServiceFacts, check_service, hard
 from securewatch.deploy.looks import target_of
-from securewatch.deploy.model import Plan, RunKind, ServiceKind
+from securewatch.deploy.model import DatabasePlan, Plan, RunKind, ServiceKind
 from securewatch.deploy.plan import (
     EnvPlan,
     Planning,
@@ -25,6 +25,7 @@ from securewatch.deploy.plan import (
 from securewatch.deploy.survey import fetch_facts
 from securewatch.deps import Deps
 from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
+from securewatch.operations.migrations import plan_migrations
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
 from securewatch.rollout.freezes import FreezeCheck, FreezeKind
@@ -116,8 +117,16 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
     from_version = await _version_of(deps, facts)
     checks += await _check_policy(deps, customer, request, tag, from_version)
     env = _plan_env(deps, customer, request, facts)
-    terms = request.release.terms if request.release else None
-    planning = Planning(deps.fleet, customer, owner_id, from_version, tuple(_notes(deps, customer, request)), terms)
+    planning = Planning(
+        deps.fleet,
+        customer,
+        owner_id,
+        from_version,
+        notes=tuple(_notes(deps, customer, request)),
+        terms=request.release.terms if request.release else None,
+        database=await plan_migrations(deps, customer, tag, from_version=from_version, kinds=request.kinds),
+    )
+    checks += _check_migrations(planning.database)
     target = Target(
         kind=request.kind,
         version=tag.name,
@@ -181,6 +190,17 @@ def refuse(findings: Sequence[Finding], *, forced: bool = False) -> None:
     raise Refused(
         first.code, first.what, why="; ".join([first.why or "a pre-deployment check says no", *others]), fix=fix
     )
+
+
+def _check_migrations(database: DatabasePlan | None) -> list[Check]:
+    if database is None:
+        return []
+    barring = [one.id for one in database.migrations if one.irreversible]
+    count = len(database.migrations)
+    detail = f"{count} {'migration' if count == 1 else 'migrations'} of {database.postgres_id}"
+    if barring:
+        return [Check("database", f"{detail}; after {barring[0]} only a restore leads back", "warning")]
+    return [Check("database", f"{detail}; older versions can live with them")]
 
 
 def _check_services(

@@ -1,6 +1,6 @@
 """Take a customer back to the recorded good pair, because a person asks for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from securewatch.config.fleet import Customer
@@ -15,6 +15,7 @@ from securewatch.deploy.view import EffectState
 from securewatch.deps import Deps
 from securewatch.operations.back_run import Way, start_back_run
 from securewatch.operations.history import load_runs
+from securewatch.operations.migrations import refuse_barred
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH, DeployRequest, fetch_all, refuse, refuse_held
 from securewatch.operations.start import bind, refuse_paused
@@ -119,6 +120,8 @@ async def _turn_head(case: _Case, head: Run, *, is_dry: bool) -> RollbackStarted
     rest = _rest(case, head, kinds)
     if head.kind is RunKind.ROLLBACK or (head.stage in WAY_BACK and head.stage is not Stage.UNWINDING):
         return RollbackStarted(head, f"{_name(head)} is on its way back already", rest=rest)
+    if head.stage not in (*_NOT_BEGUN, Stage.BACKING_UP):
+        await _refuse_barred(case, {one.kind: head.version for one in head.good}, head.good)
     if not is_dry:
         await _ask(case, head)
     note = _words(head.good) or f"{head.version} is called off"
@@ -167,6 +170,7 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
     good = [one.good for one in targets if one.good is not None]
     if len(good) < len(targets):
         raise await _nothing_recorded(case, f"nothing was live before {targets[0].run.version}")
+    await _refuse_barred(case, {one.kind: one.run.version for one in targets}, good)
     staying = [f"{kind} stays" for kind, run in sources.items() if run.commit != targets[0].run.commit]
     note = ", ".join([_words(good), *staying])
     if await _goes_back_itself(case, targets):
@@ -179,6 +183,13 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
     ways = [Way(facts[one.kind], one.good, one.run) for one in targets if one.good is not None]
     split = split_words(case.runs, case.request.kinds)
     return RollbackStarted(await start_back_run(case.deps, case.customer, _asked(case), ways, detail=split), note)
+
+
+async def _refuse_barred(case: _Case, versions: Mapping[ServiceKind, str], good: Sequence[GoodDeploy]) -> None:
+    """A backend must not go back over an irreversible migration; `versions` are those that are live, or were to be."""
+    for one in good:
+        if one.kind is ServiceKind.BACKEND and one.version:
+            await refuse_barred(case.deps, case.customer.slug, newer=versions.get(one.kind, ""), older=one.version)
 
 
 async def _goes_back_itself(case: _Case, targets: Sequence[BackTarget]) -> bool:
@@ -280,6 +291,9 @@ async def _start_named(case: _Case, *, is_dry: bool) -> RollbackStarted:
         )
     if all(is_at(way.fact, way.good) for way in ways):
         return RollbackStarted(None, f"{slug} is at {', '.join(to)} already", is_there=True)
+    names = {one.commit: one.name for one in await case.deps.repository.list_tags()}
+    live = {way.fact.kind: names.get(way.fact.live.commit or "", "") for way in ways if way.fact.live is not None}
+    await _refuse_barred(case, live, [way.good for way in ways])
     note = ", ".join(f"{way.good.kind} to {way.good.deploy_id}" for way in ways)
     if is_dry:
         return RollbackStarted(None, note)

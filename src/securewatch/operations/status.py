@@ -24,6 +24,7 @@ _WORDS = {
     Stage.QUEUED: "waiting to start",
     Stage.PREFLIGHT: "pre-deployment checks",
     Stage.BACKING_UP: "backing up env vars",
+    Stage.MIGRATING: "migrating the database",
     Stage.SETTING_ENV: "setting env vars",
     Stage.SETTLING: "settling",
     Stage.VERIFYING: "verifying",
@@ -35,7 +36,7 @@ _WORDS = {
     Stage.DONE: "done",
     Stage.REFUSED: "refused",
 }
-_SHARED = frozenset({Stage.PREFLIGHT, Stage.BACKING_UP, Stage.SETTING_ENV, Stage.UNWINDING})
+_SHARED = frozenset({Stage.PREFLIGHT, Stage.BACKING_UP, Stage.MIGRATING, Stage.SETTING_ENV, Stage.UNWINDING})
 """Stages that are for all services at once."""
 _RENDER_WORDS = {
     "created": "accepted by Render",

@@ -211,6 +211,13 @@ class Postgres(Answered):
     created_at: Stamp | None = None
 
 
+class Connection(Answered):
+    """How to reach a Postgres instance from inside Render and from outside (reference: render-api, section 6)."""
+
+    internal_url: SecretStr = Field(alias="internalConnectionString")
+    external_url: SecretStr = Field(alias="externalConnectionString")
+
+
 class CustomDomain(Answered):
     """A domain of the customer's that points to a service."""
 

@@ -55,6 +55,7 @@ class VendorRepository:
         self._source = str(path_or_url)
         self._cache_dir = cache_dir
         self._timeout_seconds = timeout_seconds
+        self._files: dict[tuple[str, str], Mapping[str, bytes]] = {}
         self._environ = program_environment() if environ is None else dict(environ)
 
     def __repr__(self) -> str:
@@ -129,11 +130,15 @@ class VendorRepository:
 
     async def read_files(self, commit: str, folder: str) -> Mapping[str, bytes]:
         """The files below a folder of a commit, by their path from the top; links and submodules are left out."""
+        known = self._files.get((commit, folder))
+        if known is not None:
+            return known
         where = await self._place()
         listed = await self._git(*where, "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{folder}/")
         rows = [row.partition("\t") for row in listed.split("\0") if row.startswith("100")]
         found = {path: (await self._git(*where, "cat-file", "blob", about.split()[2])) for about, _, path in rows}
-        return {path: text.encode("utf-8", "surrogateescape") for path, text in found.items()}
+        self._files[commit, folder] = {path: text.encode("utf-8", "surrogateescape") for path, text in found.items()}
+        return self._files[commit, folder]
 
     async def add_tag(self, tag: NewTag, *, push: bool) -> None:
         """Make the tag in the repository at the path; with `push` at its `origin` first, or at the URL.

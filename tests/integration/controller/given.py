@@ -1,7 +1,7 @@
 """The real controller, ledger, store and client over the local platform in-process, on a clock that the test moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,17 +14,20 @@ from localrender.app import create_app
 from localrender.faults import ConnectionDropped
 from localrender.model import Deploy
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
+from securewatch.controller.databases import CustomerDatabases
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.load import ROLLBACK
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
+from securewatch.core.errors import SecurewatchError
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
-from securewatch.deploy.model import DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind, Stage
+from securewatch.deploy.model import DatabasePlan, DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind, Stage
 from securewatch.deploy.plan import hash_of
 from securewatch.deploy.view import Effect, NewEffect
 from securewatch.health.probe import DatabaseAnswer, DatabaseState, Prober, ProbeTarget, VersionAnswer, VersionState
 from securewatch.health.verdict import Sample
+from securewatch.migration.files import Migration
 from securewatch.render.budget import RateBudget
 from securewatch.render.client import ClientOptions, RenderClient
 from securewatch.rollout.view import RolloutView, Start
@@ -129,12 +132,31 @@ class FakeRepository:
 
     def __init__(self, host: FakeHost) -> None:
         self.tags = {name: one.id for name, one in host.tags.items()}
+        self.files: Mapping[str, bytes] = {}
 
     async def resolve(self, name: str) -> Tag:
         return Tag(name, self.tags[name], annotated=True, version=None)
 
     async def list_tags(self) -> list[Tag]:
         return [await self.resolve(name) for name in self.tags]
+
+    async def read_files(self, _commit: str, _folder: str) -> Mapping[str, bytes]:
+        return self.files
+
+
+class FakeDatabase:
+    """The customer's database behind the real way to it: what was applied to it, at which URL, and what it raises."""
+
+    def __init__(self) -> None:
+        self.applied: dict[str, str] = {}
+        self.error: SecurewatchError | None = None
+
+    async def apply(self, url: str, migrations: Sequence[Migration]) -> Sequence[str]:
+        if self.error is not None:
+            raise self.error
+        new = [one.id for one in migrations if one.id not in self.applied]
+        self.applied.update(dict.fromkeys(new, url))
+        return new
 
 
 @dataclass
@@ -151,6 +173,7 @@ class Engine:
     repository: FakeRepository
     plan: Plan
     run: Run
+    customer_database: FakeDatabase = field(default_factory=FakeDatabase)
     ledger: Ledger = field(init=False)
     controller: Controller = field(init=False)
 
@@ -158,9 +181,11 @@ class Engine:
         vault = StoredVault(self.database, self.box, clock=self.clock)
         owner_id = self.rig.backend.owner_id
         patience = Patience(GRACE_SECONDS, HTTP_TIMEOUT_SECONDS, self.clock.monotonic(), self.clock.now())
-        tools = Tools(self.client, vault, owner_id)
+        repository, apply = cast("VendorRepository", self.repository), self.customer_database.apply
+        databases = CustomerDatabases(self.client, repository, apply=apply, secret_of=lambda _slug, _key: None)
+        tools = Tools(self.client, vault, databases, owner_id)
         self.ledger = Ledger(LedgerParts(self.database, self.box, tools, "ann"), clock=self.clock, patience=patience)
-        sight = Sight(self.client, cast("Prober", self.prober), cast("VendorRepository", self.repository))
+        sight = Sight(self.client, cast("Prober", self.prober), repository)
         observer = Observer(self.database, self.box, sight, clock=self.clock)
         parts = Parts(self.database, self.box, self.clock, self.ledger, observer, "ann", NoStarter())
         self.controller = Controller(parts, scope=scope)
@@ -260,8 +285,10 @@ async def ask_back(engine: Engine, run_id: str = "acme-corp-1") -> None:
 
 
 @asynccontextmanager
-async def running_engine(folder: Path, *, gates: GateRules = NO_GATES, **run: Any) -> AsyncIterator[Engine]:
-    """An engine with one run of v1.1.0 for acme-corp in the queue; `run` changes it."""
+async def running_engine(
+    folder: Path, *, gates: GateRules = NO_GATES, database: DatabasePlan | None = None, **run: Any
+) -> AsyncIterator[Engine]:
+    """An engine with one run of v1.1.0 for acme-corp in the queue; `run` changes it, `database` is part of its plan."""
     async with running_rig() as rig:
         clock = RigClock(rig)
         wire = Wire(rig)
@@ -269,30 +296,30 @@ async def running_engine(folder: Path, *, gates: GateRules = NO_GATES, **run: An
         client = RenderClient(
             "http://127.0.0.1:1/v1", KEY, clock=clock, budget=RateBudget(clock), options=options, transport=wire
         )
-        database = await Database.open(f"sqlite+aiosqlite:///{folder / 'state.db'}", now=clock.now())
+        state = await Database.open(f"sqlite+aiosqlite:///{folder / 'state.db'}", now=clock.now())
         box = SecretBox(bytes(range(32)))
-        plan = _plan(rig, gates)
+        plan = _plan(rig, gates, database)
         made = make_run(
             plan_hash=plan.hash, commit=NEW, since=clock.now(), requested_at=clock.now(), good=(), baseline=(), **run
         )
         async with client:
             try:
-                async with database.write("given") as tx:
+                async with state.write("given") as tx:
                     await plans.save_plan(tx, plan, at=clock.now(), actor="bob")
                     await runs.add_run(tx, made)
                     for kind, values in WRITES.items():
                         slot = sealed.Slot(purpose=sealed.WRITE, run_id=made.id, service_id=SERVICE_IDS[kind])
                         await sealed.seal_values(tx, box, values=dict(values), at=clock.now(), **slot)
                 engine = Engine(
-                    rig, clock, wire, client, database, box, FakeProber(rig), FakeRepository(rig.host), plan, made
+                    rig, clock, wire, client, state, box, FakeProber(rig), FakeRepository(rig.host), plan, made
                 )
                 engine.restart()
                 yield engine
             finally:
-                await database.close()
+                await state.close()
 
 
-def _plan(rig: Rig, gates: GateRules) -> Plan:
+def _plan(rig: Rig, gates: GateRules, database: DatabasePlan | None) -> Plan:
     state = rig.platform.state.services
     services = tuple(
         make_service(
@@ -304,5 +331,5 @@ def _plan(rig: Rig, gates: GateRules) -> Plan:
         for kind in (BACKEND, FRONTEND)
     )
     customer = make_customer_plan(services=services, gates=gates, rules=RULES, owner_id=rig.backend.owner_id)
-    plan = make_plan(customer, commit=NEW)
+    plan = make_plan(replace(customer, database=database), commit=NEW)
     return replace(plan, hash=hash_of(plan))

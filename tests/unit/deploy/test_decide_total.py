@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from securewatch.controller.commit import WAY_BACK, changes
 from securewatch.deploy.decide import decide
-from securewatch.deploy.model import Progress, RunKind, ServiceKind, Stage
+from securewatch.deploy.model import DatabasePlan, MigrationPlan, Progress, RunKind, ServiceKind, Stage
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, Gate, Observation, View
 from tests.factories import (
     BACKEND,
@@ -41,6 +41,7 @@ STATUSES = (
 )
 WORDS = {
     "backup": EffectKind.BACK_UP_ENV,
+    "migrate": EffectKind.MIGRATE,
     "env": EffectKind.SET_ENV,
     "deploy": EffectKind.DEPLOY,
     "cancel": EffectKind.CANCEL,
@@ -48,6 +49,9 @@ WORDS = {
     "rebuild": EffectKind.DEPLOY,
     "restore": EffectKind.RESTORE_ENV,
 }
+DATABASES = tuple(
+    DatabasePlan("dpg-1", (MigrationPlan("v1.1.0/001.sql", "c" * 64, irreversible),)) for irreversible in (False, True)
+)
 instants = st.integers(-8000, 90000).map(at)
 maybe_instants = st.none() | instants
 kinds = st.sampled_from(ServiceKind)
@@ -137,7 +141,9 @@ def views(draw: Any) -> View:
     return make_view(
         draw(st.sampled_from(Stage)),
         run=draw(runs()),
-        customer=make_customer_plan(services=tuple(make_service(kind) for kind in services)),
+        customer=make_customer_plan(
+            services=tuple(make_service(kind) for kind in services), database=draw(st.sampled_from((None, *DATABASES)))
+        ),
         effects=draw(st.lists(effects(), max_size=8)),
         seen=seen,
         samples={kind: draw(sample_sets()) for kind in services},

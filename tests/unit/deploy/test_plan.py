@@ -1,7 +1,7 @@
 """The immutable plan: what its hash speaks of, which env vars a deploy writes, which gates and rules it freezes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from securewatch.config.extras import Freeze
 from securewatch.config.fleet import Fleet
 from securewatch.config.load import load_fleet
 from securewatch.deploy.facts import LiveDeploy, ServiceFacts
-from securewatch.deploy.model import FreezeSpec, Plan, RunKind
+from securewatch.deploy.model import DatabasePlan, FreezeSpec, MigrationPlan, Plan, RunKind
 from securewatch.deploy.plan import (
     EnvPlan,
     Planning,
     Target,
+    digest,
     expected_services,
     hash_of,
     plan_deploy,
@@ -192,6 +193,23 @@ def test_the_hash_holds_what_is_replaced(fleet: Fleet) -> None:
 
     assert make(fleet, facts={"live": LiveDeploy("dep-9", COMMIT)}).hash != plan.hash
     assert make(fleet, facts={"live": None}).hash != plan.hash
+
+
+def test_the_hash_holds_the_migrations_and_is_as_before_without_any(fleet: Fleet) -> None:
+    plan = make(fleet)
+    document = asdict(plan)
+    for key in ("hash", "notes"):
+        document.pop(key)
+    (customer,) = document["customers"]
+    customer.pop("database")
+    for service in customer["services"]:
+        service.pop("drift")
+        service["env_changes"] = [change["key"] for change in service["env_changes"]]
+    database = DatabasePlan("dpg-1", (MigrationPlan("v1.1.0/001.sql", "c" * 64),))
+    other = replace(plan, customers=(replace(plan.customers[0], database=database),))
+
+    assert plan.hash == digest(document)
+    assert hash_of(other) != plan.hash
 
 
 def test_the_hash_leaves_out_notes_drift_and_fingerprints(fleet: Fleet) -> None:

@@ -1,0 +1,108 @@
+"""The stage of the migrations: when they may begin, what follows, and which way back they leave."""
+
+from typing import Any
+
+import pytest
+
+from securewatch.deploy.back import turn_back
+from securewatch.deploy.decide import decide
+from securewatch.deploy.model import DatabasePlan, MigrationPlan, Stage
+from securewatch.deploy.view import EffectKind, EffectState, View
+from tests.factories import (
+    FRONTEND,
+    NOW,
+    SHUT,
+    make_customer_plan,
+    make_deploy,
+    make_effect,
+    make_service,
+    make_view,
+)
+
+HARMLESS = DatabasePlan("dpg-1", (MigrationPlan("v1.1.0/001.sql", "c" * 64),))
+FINAL = DatabasePlan("dpg-1", (MigrationPlan("v1.1.0/001.sql", "c" * 64, irreversible=True),))
+
+
+def view(stage: Stage, *effects: Any, database: DatabasePlan | None = HARMLESS, **changes: Any) -> View:
+    return make_view(stage, customer=make_customer_plan(database=database), effects=effects, **changes)
+
+
+def migration(state: EffectState = EffectState.CONFIRMED, **changes: Any) -> Any:
+    return make_effect("migrate:backend", EffectKind.MIGRATE, state=state, **changes)
+
+
+def backed_up() -> list[Any]:
+    return [make_effect(f"backup:{kind}", EffectKind.BACK_UP_ENV) for kind in ("backend", "frontend")]
+
+
+@pytest.mark.parametrize(("database", "stage"), [(HARMLESS, Stage.MIGRATING), (None, Stage.SETTING_ENV)])
+def test_only_a_plan_with_migrations_comes_to_them(database: DatabasePlan | None, stage: Stage) -> None:
+    assert decide(view(Stage.BACKING_UP, *backed_up(), database=database), NOW).run.stage is stage
+
+
+def test_the_effect_names_database_commit_and_files() -> None:
+    (wanted,) = decide(view(Stage.MIGRATING), NOW).effects
+
+    assert (wanted.key, wanted.kind) == ("migrate:backend", EffectKind.MIGRATE)
+    assert wanted.args["postgres_id"] == "dpg-1"
+    assert wanted.args["files"] == {"v1.1.0/001.sql": "c" * 64}
+
+
+@pytest.mark.parametrize("effects", [(), (migration(EffectState.INTENT),)])
+def test_a_gate_that_has_shut_turns_the_run_round_before_anything_was_sent(effects: tuple[Any, ...]) -> None:
+    assert decide(view(Stage.MIGRATING, *effects, gates=(SHUT,)), NOW).run.stage is Stage.UNWINDING
+
+
+def test_what_is_under_way_is_waited_for_though_the_window_has_shut() -> None:
+    found = decide(view(Stage.MIGRATING, migration(EffectState.SENT), gates=(SHUT,)), NOW)
+
+    assert (found.run.stage, found.effects) == (Stage.MIGRATING, ())
+
+
+def test_env_vars_follow_and_a_failure_unwinds() -> None:
+    failed = migration(EffectState.FAILED, code="SW509", reason="it failed")
+
+    assert decide(view(Stage.MIGRATING, migration()), NOW).run.stage is Stage.SETTING_ENV
+    found = decide(view(Stage.MIGRATING, failed), NOW).run
+    assert (found.stage, found.code, found.detail) == (Stage.UNWINDING, "SW509", "it failed")
+
+
+def test_the_frontend_alone_migrates_nothing() -> None:
+    customer = make_customer_plan(database=HARMLESS, services=(make_service(FRONTEND),))
+
+    assert decide(make_view(Stage.MIGRATING, customer=customer), NOW).run.stage is Stage.SETTING_ENV
+
+
+def test_the_way_back_waits_for_a_migration_that_is_under_way() -> None:
+    found = decide(view(Stage.STOPPING, migration(EffectState.SENT)), NOW)
+
+    assert (found.run.stage, found.effects) == (Stage.STOPPING, ())
+    assert found.waiting_on is not None
+    assert "migration" in found.waiting_on.what
+
+
+@pytest.mark.parametrize(
+    ("state", "database", "expected"),
+    [
+        (EffectState.CONFIRMED, FINAL, Stage.HELD),
+        (EffectState.SENT, FINAL, Stage.HELD),
+        (EffectState.FAILED, FINAL, Stage.STOPPING),
+        (EffectState.INTENT, FINAL, Stage.STOPPING),
+        (EffectState.CONFIRMED, HARMLESS, Stage.STOPPING),
+    ],
+)
+def test_only_an_irreversible_one_that_may_have_been_applied_bars_the_way_back(
+    state: EffectState, database: DatabasePlan, expected: Stage
+) -> None:
+    before = view(Stage.VERIFYING, migration(state), make_deploy(), database=database)
+
+    found = turn_back(before, NOW, code="SW503", trigger="errors", detail="it fails").run
+
+    assert found.stage is expected
+    assert found.code == ("SW425" if expected is Stage.HELD else "SW503")
+
+
+def test_a_wish_for_the_old_code_changes_nothing_where_the_way_is_barred() -> None:
+    asked = view(Stage.DEPLOYING, migration(), database=FINAL, rollback_reason="customer-request")
+
+    assert decide(asked, NOW).run.stage is Stage.DEPLOYING
