@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from localrender.sample.app.release import Release
 from rehearsal.agenda import Agenda
@@ -26,6 +27,8 @@ from securewatch.core.errors import SecurewatchError
 from securewatch.operations.engine import make_controller
 from securewatch.operations.owner import find_owner
 
+TICKS_MAX = 600
+"""Decisions a customer, on the average of a play, beyond which the controller goes round in circles."""
 DAYS_MAX = 80
 """Product days after which a play is stopped, and what is still open counts as forgotten."""
 _TRY_AGAIN = timedelta(minutes=10)
@@ -108,10 +111,12 @@ class _Director:
         self._ticks = self._restarts = 0
         self._controller: Controller | None = None
         self._life = Life()
+        self._broken: list[str] = []
 
     async def run(self) -> Outcome:
         """From the first command to the end."""
         stage = self._stage
+        stage.loop.set_exception_handler(self._note_broken)
         await (await stage.deps("setup")).database()
         rows = Rows(stage.state_path)
         self._witness.attend(stage, rows)
@@ -123,7 +128,15 @@ class _Director:
         while stage.clock.now() < self._until and not self._is_over(rows):
             await self._live(scene, rows)
         self._witness.finish()
+        if self._ticks > TICKS_MAX * len(stage.made.customers):
+            self._broken.append(f"the controller decided {self._ticks} times")
         return self._outcome(rows, people)
+
+    def _note_broken(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A task ended with an error that nobody took: of a process that was killed it is nobody's business."""
+        error = context.get("exception")
+        if not isinstance(error, Killed):
+            self._broken.append(f"a task broke: {error or context['message']}")
 
     async def _live(self, scene: Scene, rows: Rows) -> None:
         """The life of one process that is the controller."""
@@ -189,7 +202,7 @@ class _Director:
         rollout = rows.all("SELECT state FROM rollout ORDER BY rowid DESC LIMIT 1")
         members = {row["state"]: row["n"] for row in rows.all("SELECT state, count(*) AS n FROM member GROUP BY state")}
         return Outcome(
-            violations=tuple(self._witness.violations),
+            violations=(*self._witness.violations, *dict.fromkeys(self._broken)),
             never_fired=tuple(one.name for one in self._course.troubles if not one.has_fired),
             days=(self._stage.clock.now() - self._stage.made.start) / timedelta(days=1),
             state=rollout[0]["state"] if rollout else "",

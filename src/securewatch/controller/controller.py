@@ -287,7 +287,8 @@ class Controller:
     def _try_later(self, name: str, owner: str, error: SecurewatchError) -> datetime:
         self.troubles[owner] = error
         self._failures[name] = self._failures.get(name, 0) + 1
-        seconds = min(5.0 * 2 ** (self._failures[name] - 1), TROUBLE_SECONDS_MAX)
+        doublings = min(self._failures[name] - 1, 10)  # after a thousand the number is too large to be one
+        seconds = min(5.0 * 2**doublings, TROUBLE_SECONDS_MAX)
         return self._parts.clock.now() + timedelta(seconds=seconds)
 
     # --- wait ---------------------------------------------------------------------------------------------------------
