@@ -4,6 +4,7 @@ A checksum is the sum of 64-bit hashes of the rows' texts, written the same way 
 may lose or mangle; that nobody changed it on purpose is the archive's business.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _OBJECTS: LiteralString = """
     ORDER BY 1, 2
 """
 _TABLE = "r"
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+ROW_HASH = sql.SQL('hashtextextended((t.*)::text COLLATE "C", 0)')
+"""The hash of a row of `t`, by its text: the same on every server, given the settings of a snapshot."""
 _UNCHECKED: tuple[tuple[str, LiteralString], ...] = (
     ("large objects", "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"),
     ("materialized views", "SELECT count(*) FROM pg_catalog.pg_matviews"),
@@ -47,7 +51,7 @@ _UNCHECKED: tuple[tuple[str, LiteralString], ...] = (
 )
 _SERVER: LiteralString = """
     SELECT current_setting('server_version'), current_setting('server_encoding'),
-        pg_database_size(current_database()), now(),
+        pg_database_size(current_database()),
         ARRAY(SELECT extname::text FROM pg_catalog.pg_extension WHERE extnamespace::regnamespace::text = 'public')
 """
 _TOO_LARGE = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory)
@@ -55,57 +59,58 @@ _TOO_LARGE = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory)
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """Of the server and the database as a whole; `at` is the server's own time, `extensions` those in public."""
+    """Of the server and the database as a whole; `extensions` are those in the schema public."""
 
     version: str
     major: int
     encoding: str
     database_bytes: int
-    at: datetime
     extensions: tuple[str, ...]
     tls: bool
 
 
+@dataclass(frozen=True)
 class Snapshot:
     """One database as it stands at one instant, for as long as it is open (see `open_snapshot`).
 
-    `exported` is the name by which another connection, such as pg_dump's, sees the same instant.
+    `at` is that instant by the server's clock; `tables` are schema and name of each. By the name `exported` another
+    connection, such as pg_dump's, sees the same. Every call raises Retryable (SW609) where the database fails.
     """
 
-    def __init__(
-        self, connection: psycopg.AsyncConnection, exported: str, server: ServerFacts, tables: list[tuple[str, str]]
-    ) -> None:
-        self._connection = connection
-        self._tables = tables
-        self.exported = exported
-        self.server = server
-
-    @property
-    def table_count(self) -> int:
-        """How many tables of its own the database has."""
-        return len(self._tables)
+    connection: psycopg.AsyncConnection
+    at: datetime
+    exported: str
+    server: ServerFacts
+    tables: tuple[tuple[str, str], ...]
 
     async def read_tables(self) -> tuple[TableFacts, ...]:
-        """The facts of every table, each read once from end to end. Raises Retryable (SW609) through the connection."""
-        return tuple([await self._read_table(schema, table) for schema, table in self._tables])
+        """The facts of every table, each read once from end to end."""
+        return tuple([await self._read_table(*table) for table in self.tables])
 
     async def read_unchecked(self) -> tuple[str, ...]:
         """What the database has that no checksum covers: `2 sequences`."""
-        counts = [(what, await _one(self._connection, statement)) for what, statement in _UNCHECKED]
+        counts = [(what, await _one(self.connection, statement)) for what, statement in _UNCHECKED]
         return tuple(f"{count} {what}" for what, (count,) in counts if count)
 
+    async def rows(self, statement: LiteralString | sql.Composed) -> list[tuple[Any, ...]]:
+        """What another question answers; every name in it must have its schema."""
+        return await _all(self.connection, statement)
+
     async def _read_table(self, schema: str, table: str) -> TableFacts:
-        name, source = f"{schema}.{table}", sql.Identifier(schema, table)
-        statement = sql.SQL(
-            'SELECT count(*), COALESCE(sum(hashtextextended(t::text COLLATE "C", 0)), 0)::text FROM ONLY {} t'
-        ).format(source)
+        name, source = show_name(schema, table), sql.Identifier(schema, table)
         try:
-            async with self._connection.transaction():
-                rows, checksum = await _one(self._connection, statement)
+            async with self.connection.transaction():
+                asked = sql.SQL("SELECT count(*), COALESCE(sum({}), 0)::text FROM ONLY {} t").format(ROW_HASH, source)
+                rows, checksum = await _one(self.connection, asked)
             return TableFacts(name, int(rows), str(checksum))
         except _TOO_LARGE:
-            rows, *_ = await _one(self._connection, sql.SQL("SELECT count(*) FROM ONLY {}").format(source))
+            rows, *_ = await _one(self.connection, sql.SQL("SELECT count(*) FROM ONLY {}").format(source))
             return TableFacts(name, int(rows), None, "a row is too large to be hashed")
+
+
+def show_name(schema: str, table: str) -> str:
+    """The table's name as in SQL: `public.people`, `"Billing now"."In voices"`."""
+    return ".".join(part if _PLAIN.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in (schema, table))
 
 
 @asynccontextmanager
@@ -118,12 +123,14 @@ async def open_snapshot(address: DatabaseAddress) -> AsyncIterator[Snapshot]:
         await connection.execute(_BEGIN)
         for statement in _SETTINGS:
             await connection.execute(statement)
-        tables = [(schema, name) for schema, name, kind in await _all(connection, _OBJECTS) if kind == _TABLE]
+        (at,) = await _one(connection, "SELECT statement_timestamp()")  # the first to look, so the snapshot's instant
+        found = await _all(connection, _OBJECTS)
+        tables = tuple((schema, name) for schema, name, kind in found if kind == _TABLE)
         if tables:
             names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.Identifier(*table)) for table in tables)
             await connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
         (exported,) = await _one(connection, "SELECT pg_export_snapshot()")
-        yield Snapshot(connection, str(exported), await _read_server(connection), tables)
+        yield Snapshot(connection, at, str(exported), await _read_server(connection), tables)
         if connection.info.transaction_status is TransactionStatus.INTRANS:
             await connection.execute("ROLLBACK")
 
@@ -141,13 +148,12 @@ async def is_empty(address: DatabaseAddress) -> bool:
 
 
 async def _read_server(connection: psycopg.AsyncConnection) -> ServerFacts:
-    version, encoding, size, at, extensions = await _one(connection, _SERVER)
+    version, encoding, size, extensions = await _one(connection, _SERVER)
     return ServerFacts(
         version=version,
         major=connection.info.server_version // 10000,
         encoding=encoding,
         database_bytes=size,
-        at=at,
         extensions=tuple(extensions),
         tls=connection.pgconn.ssl_in_use,
     )

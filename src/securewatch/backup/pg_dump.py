@@ -177,8 +177,8 @@ def _password_file(password: str) -> int:
 
 async def _fetch_major(programs: Programs) -> int | None:
     """The major version of the pair; None where they do not run, or are of two versions."""
-    majors = {await _ask_version(program) for program in (programs.pg_dump, programs.pg_restore)}
-    return majors.pop() if len(majors) == 1 else None
+    dump, restore = await asyncio.gather(_ask_version(programs.pg_dump), _ask_version(programs.pg_restore))
+    return dump if dump == restore else None
 
 
 async def _ask_version(program: Path) -> int | None:

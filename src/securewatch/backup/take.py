@@ -55,7 +55,7 @@ async def take_backup(wanted: Wanted, place: Place, *, progress: Callable[[int],
             customer=wanted.customer,
             version=wanted.version,
             taken_at=at,
-            server_at=server.at,
+            server_at=snapshot.at,
             server_version=server.version,
             server_major=server.major,
             encoding=server.encoding,
@@ -104,11 +104,11 @@ class _Making:
 
     def _check(self, head: bytes, *, has_tables: bool) -> None:
         """A dump of nothing is a failure (safety S15)."""
-        if head.startswith(DUMP_MAGIC) and (has_tables or not self._snapshot.table_count):
+        if head.startswith(DUMP_MAGIC) and (has_tables or not len(self._snapshot.tables)):
             return
         raise Rejected(
             "SW609",
             "the dump holds nothing of the database",
-            why=f"{self._snapshot.table_count} tables are there, and pg_dump gave {self._sealer.dump_bytes} bytes",
+            why=f"{len(self._snapshot.tables)} tables are there, and pg_dump gave {self._sealer.dump_bytes} bytes",
             fix="see which pg_dump is used (SECUREWATCH_PG_BIN, PATH), and try it by hand",
         )

@@ -34,7 +34,7 @@ INSERT INTO "Billing now"."In voices" SELECT n, n, decode(md5(n::text), 'hex'), 
 CREATE TABLE visits (at date NOT NULL, n int) PARTITION BY RANGE (at);
 CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
 INSERT INTO visits SELECT '2026-01-01'::date + n, n FROM generate_series(0, 99) n;
-CREATE TABLE nothing (id int);
+CREATE TABLE nothing (t int);
 CREATE VIEW names AS SELECT name FROM people;
 CREATE MATERIALIZED VIEW counts AS SELECT count(*) FROM people;
 COMMENT ON TABLE people IS 'who there is';
