@@ -17,11 +17,11 @@ from securewatch.core.errors import ConfigError, Retryable
 
 CONNECT_SECONDS_MAX = 20
 _DEFAULT_PORT = "5432"
-_SESSION: tuple[LiteralString, ...] = (
-    "SET statement_timeout = 0",
-    "SET idle_in_transaction_session_timeout = 0",
-    "SET search_path = ''",
-)
+_SESSION: LiteralString = """
+    SELECT set_config(name, CASE name WHEN 'search_path' THEN '' ELSE '0' END, false) FROM pg_catalog.pg_settings
+    WHERE name IN ('search_path', 'statement_timeout', 'transaction_timeout', 'idle_session_timeout',
+        'idle_in_transaction_session_timeout')
+"""
 
 
 class DatabaseAddress:
@@ -89,8 +89,7 @@ class DatabaseAddress:
             async with await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX, application_name="securewatch"
             ) as connection:
-                for statement in _SESSION:
-                    await connection.execute(statement)
+                await connection.execute(_SESSION)
                 yield connection
         except psycopg.Error as error:
             # psycopg's own text may hold rows; its chain is cut for the same reason.

@@ -34,6 +34,9 @@ _MAJOR = re.compile(r"\(PostgreSQL\) (\d+)")
 _DUMP = ("--format=custom", "--no-password", "--no-owner", "--no-privileges", "--no-subscriptions")
 _RESTORE = ("--format=custom", "--no-password", "--no-owner", "--no-privileges", "--exit-on-error")
 
+_FOR_SCRATCH = ("--no-comments", "--no-publications", "--no-security-labels")
+"""What takes the rights of a superuser and holds no data."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -79,14 +82,16 @@ async def dump_database(programs: Programs, address: DatabaseAddress, *, snapsho
 
 
 async def restore_dump(
-    programs: Programs, address: DatabaseAddress, dump: AsyncIterator[bytes], *, with_comments: bool = True
+    programs: Programs, address: DatabaseAddress, dump: AsyncIterator[bytes], *, is_scratch: bool = False
 ) -> None:
     """Restore a dump into the database, wholly or, by one transaction, not at all. What `dump` raises goes on.
+
+    Into a scratch database goes no comment, publication or security label: they take more rights than its owner has.
 
     Raises Rejected (SW609) where pg_restore does not bring it to its end; ConfigError (SW110).
     """
     command = [str(programs.pg_restore), *_RESTORE, "--single-transaction"]
-    command += [f"--dbname={make_conninfo(dbname=address.name)}", *([] if with_comments else ["--no-comments"])]
+    command += [f"--dbname={make_conninfo(dbname=address.name)}", *(_FOR_SCRATCH if is_scratch else ())]
     async with _running(command, address, is_fed=True) as run:
         await _feed(run.process, dump)
         complaint = await run.finish()
@@ -129,7 +134,7 @@ async def _running(command: Sequence[str], address: DatabaseAddress, *, is_fed: 
     """The program, connected to the database by its environment; killed where it still runs at the end."""
     secret = _password_file(address.password)
     environment = {**address.variables, "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS_MAX), "PGAPPNAME": "securewatch"}
-    environment |= {"LC_ALL": "C", "TZ": "UTC", "PGPASSFILE": f"/dev/fd/{secret}"}
+    environment |= {"LC_ALL": "C", "TZ": "UTC"} | ({"PGPASSFILE": f"/dev/fd/{secret}"} if address.password else {})
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

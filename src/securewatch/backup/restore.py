@@ -14,7 +14,7 @@ from securewatch.core.errors import Refused
 
 @dataclass(frozen=True)
 class Target:
-    """Where to restore: an empty database. In a `is_scratch` one comments are left out, since they need its owner."""
+    """Where to restore: an empty database. An `is_scratch` one gets the data and no more than that needs."""
 
     database: DatabaseAddress
     is_scratch: bool = False
@@ -46,7 +46,7 @@ async def restore_into(target: Target, name: str, place: Place, *, customer: str
         programs = await choose_programs(place.pg_bin, Need(server.major, server.tls))
         began = place.clock.monotonic()
         async with aclosing(archive.dump()) as dump:
-            await restore_dump(programs, target.database, dump, with_comments=not target.is_scratch)
+            await restore_dump(programs, target.database, dump, is_scratch=target.is_scratch)
         seconds = place.clock.monotonic() - began
     async with open_snapshot(target.database) as snapshot:
         found = await snapshot.read_tables()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import psycopg
 
 from localrender.database import EmbeddedPostgres
 from securewatch.backup.connection import DatabaseAddress
+from securewatch.backup.keeper import SUPERUSER, open_server
 from securewatch.backup.model import ArchiveKey
 from securewatch.backup.place import Place
 from securewatch.backup.storage import Storage
@@ -37,6 +38,7 @@ INSERT INTO visits SELECT '2026-01-01'::date + n, n FROM generate_series(0, 99) 
 CREATE TABLE nothing (t int);
 CREATE VIEW names AS SELECT name FROM people;
 CREATE MATERIALIZED VIEW counts AS SELECT count(*) FROM people;
+CREATE PUBLICATION told FOR TABLE people;
 COMMENT ON TABLE people IS 'who there is';
 """
 BULK = """
@@ -51,7 +53,7 @@ class Databases:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._runner, self._postgres = asyncio.Runner(), EmbeddedPostgres()
-        self._count = 0
+        self._count, self._own, self._stack = 0, "", AsyncExitStack()
         self._run(self._postgres.start())
 
     def make(self, *statements: str) -> str:
@@ -61,8 +63,16 @@ class Databases:
         execute(url, *statements)
         return url
 
+    def own_server(self) -> str:
+        """The address of a second server, as its superuser: one of those that backups are verified in."""
+        if not self._own:
+            folder = self._run(self._stack.enter_async_context(open_server()))
+            self._own = f"host={folder} user={SUPERUSER} dbname={SUPERUSER}"
+        return self._own
+
     def stop(self) -> None:
-        """End the server."""
+        """End the servers."""
+        self._run(self._stack.aclose())
         self._run(self._postgres.stop())
         self._thread.submit(self._runner.close).result()
         self._thread.shutdown()

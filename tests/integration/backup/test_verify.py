@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from securewatch.backup.connection import DatabaseAddress
-from securewatch.backup.keeper import open_server
 from securewatch.backup.model import ArchiveKey, TableDifference
 from securewatch.backup.programs import find_programs
 from securewatch.backup.restore import Target, restore_into
@@ -71,26 +70,23 @@ async def test_a_backup_that_is_whole_is_verified_in_a_server_of_our_own(place: 
     assert restored.seconds > 0
 
 
-async def test_a_backup_is_verified_on_the_server_that_was_named_and_nothing_stays_there(place: Given) -> None:
-    taken = await place.take()
-    async with open_server() as folder:
-        url = f"host={folder} user=postgres dbname=postgres"
+async def test_a_backup_is_verified_on_the_server_that_was_named_and_nothing_stays_there(
+    databases: Databases, place: Given
+) -> None:
+    taken, server = await place.take(), databases.own_server()
 
-        restored = await verify_backup(
-            taken.name, place.place, ScratchServer(DatabaseAddress(url)), customer="acme-corp"
-        )
+    restored = await verify_backup(taken.name, place.place, named(server), customer="acme-corp")
 
-        left = execute(url, f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%'")
     assert restored.differences == ()
-    assert left == []
+    assert execute(server, f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%'") == []
 
 
-async def test_rows_that_a_dump_left_out_are_found(place: Given, small: str, tmp_path: Path) -> None:
+async def test_rows_that_a_dump_left_out_are_found(databases: Databases, small: str, tmp_path: Path) -> None:
     careless_programs(tmp_path / "bin", "--exclude-table-data=public.visits_2026 --exclude-table=public.nothing")
     careless = given(small, tmp_path / "kept", pg_bin=tmp_path / "bin")
     taken = await careless.take()
 
-    restored = await verify_backup(taken.name, careless.place, ScratchServer(), customer="acme-corp")
+    restored = await verify_backup(taken.name, careless.place, named(databases.own_server()), customer="acme-corp")
 
     assert restored.differences == (
         TableDifference("public.nothing", 0, None),
@@ -98,16 +94,15 @@ async def test_rows_that_a_dump_left_out_are_found(place: Given, small: str, tmp
     )
 
 
-async def test_a_database_with_extensions_that_take_a_superuser_is_verified(tmp_path: Path) -> None:
-    async with open_server() as folder:
-        url = f"host={folder} user=postgres dbname=postgres"
-        execute(
-            url, "CREATE EXTENSION pageinspect", "CREATE EXTENSION citext", "CREATE TABLE t AS SELECT 'a'::citext c"
-        )
-        place = given(url, tmp_path)
-        taken = await place.take()
+async def test_a_database_with_extensions_that_take_a_superuser_is_verified(
+    databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.own_server()
+    execute(url, "CREATE EXTENSION pageinspect", "CREATE EXTENSION citext", "CREATE TABLE t AS SELECT 'a'::citext AS c")
+    place = given(url, tmp_path)
+    taken = await place.take()
 
-        restored = await verify_backup(taken.name, place.place, ScratchServer(), customer="acme-corp")
+    restored = await verify_backup(taken.name, place.place, ScratchServer(), customer="acme-corp")
 
     assert set(taken.header.extensions) == {"pageinspect", "citext"}
     assert restored.differences == ()
@@ -238,6 +233,11 @@ BROKEN = (
     "ALTER TABLE t ADD CONSTRAINT checked CHECK (allowed(name))",
 )
 """A database whose rows cannot be restored, since a rule that they kept holds no longer."""
+
+
+def named(server: str) -> ScratchServer:
+    """The server of SECUREWATCH_SCRATCH_DATABASE_URL."""
+    return ScratchServer(DatabaseAddress(server))
 
 
 def careless_programs(folder: Path, options: str) -> None:
