@@ -55,7 +55,7 @@ docs *args:
 demo *args:
     @exec python -m rehearsal.demo "$@"
 
-# how long things take, beside a yardstick of the same run: ./dev bench help [RUNS], ./dev bench plan|simulate [CUSTOMERS]
+# how long things take, beside a yardstick: ./dev bench help [RUNS], plan|simulate [CUSTOMERS], backup [MEGABYTES]
 bench *args:
     #!/bin/sh
     what="${1:-help}"

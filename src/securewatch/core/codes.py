@@ -11,6 +11,7 @@ ERROR_CODES: dict[str, str] = {
     "SW107": "the encryption key is missing or unusable",
     "SW108": "the clock file cannot be used",
     "SW109": "an environment variable or setting has an unusable value",
+    "SW110": "no usable pg_dump and pg_restore",
     "SW111": "the linter for migrations is not there",
     # 2xx usage and names
     "SW201": "the command line does not make sense",
@@ -78,6 +79,11 @@ ERROR_CODES: dict[str, str] = {
     "SW603": "the customer is unhealthy",
     "SW604": "an env var could not be restored",
     "SW605": "part of the customers failed",
+    "SW606": "a backup is damaged, cut or foreign",
+    "SW607": "the place for backups failed",
+    "SW608": "the scratch database is a customer's",
+    "SW609": "a database could not be dumped, read or restored",
+    "SW610": "the database to restore into is not empty, or too old",
     # 7xx state and audit
     "SW701": "the audit log does not verify",
     "SW702": "the state database cannot be used",
