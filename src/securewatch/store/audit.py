@@ -100,6 +100,13 @@ async def key_in_force(tx: Tx) -> str | None:
     return None if found is None else str(found[2])
 
 
+async def check_key(tx: Tx, box: SecretBox) -> None:
+    """Raise ConfigError (SW107) where the log stands under another key: nothing that is done could be noted."""
+    in_force = await key_in_force(tx)
+    if in_force is not None:
+        box.check_key_id(in_force, "the audit log")
+
+
 async def _append(tx: Tx, box: SecretBox, in_force: SecretBox, at: datetime, event: AuditEvent) -> AuditEntry:
     box.check_lasting()
     standing = (tx.head.count, tx.head.mac, in_force.key_id) if tx.head else await tx.first(_LAST)
