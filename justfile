@@ -74,7 +74,7 @@ lock *args:
             --no-annotate --no-header --no-emit-index-url --no-emit-find-links "$@"
     }
     echo 'uv' | compile --output-file requirements-uv.txt "$@" -
-    compile --extra local --extra postgres --group dev --constraints requirements-uv.txt --output-file requirements-dev.txt "$@" pyproject.toml
+    compile --extra local --extra postgres --extra keyring --group dev --constraints requirements-uv.txt --output-file requirements-dev.txt "$@" pyproject.toml
     compile --constraints requirements-dev.txt --output-file requirements.txt "$@" pyproject.toml
     if grep -n '://' requirements*.txt; then echo 'lock: a requirements file names a host' >&2; exit 1; fi
 

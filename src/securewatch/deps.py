@@ -188,15 +188,21 @@ class Deps:
     def box(self, *, create: bool = False) -> SecretBox:
         """The encryption. Without `create` nothing is made: where there is no key yet, it can look but not store."""
         if self._box is None or (create and self._box.is_ephemeral):
-            key = self.settings.secret_key
+            key_b64, source = self._given_key()
             self._box, made = load_or_create_box(
-                key_b64=key.get_secret_value() if key is not None else None,
+                key_b64=key_b64,
+                source=source,
                 key_file=self.settings.secret_key_file,
                 state_dir=self.settings.state_dir,
                 create=create,
             )
             self.key_file_made = made or self.key_file_made
         return self._box
+
+    def _given_key(self) -> tuple[str | None, str]:
+        from securewatch.store.key_sources import given_key
+
+        return given_key(self.settings)
 
     async def database(self) -> "Database":
         """The state database, made where there is none."""

@@ -1,7 +1,7 @@
 """The course of a command that changes a customer: plan, show, ask, begin, follow, sum up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from securewatch.cli.data import plan_data, print_json, status_data
@@ -9,7 +9,7 @@ from securewatch.cli.live import LiveRegion, PlainLines, Silent
 from securewatch.cli.session import Session, ask, say, tell_of_key
 from securewatch.cli.show import plan_lines, summary_lines, waiting_line
 from securewatch.core.clock import Clock
-from securewatch.core.errors import ExitCode
+from securewatch.core.errors import ExitCode, UsageError
 from securewatch.deploy.model import Run, ServiceKind
 from securewatch.deps import Deps
 from securewatch.operations.explain import load_status
@@ -19,24 +19,29 @@ from securewatch.operations.rollback import RollbackRequest, start_rollback
 from securewatch.operations.start import find_under_way, start_run
 from securewatch.operations.usual import usual_seconds
 
+Planner = Callable[[Deps, DeployRequest], Awaitable[Planned]]
+
 
 @dataclass(frozen=True)
 class How:
-    """How a command is to be carried out."""
+    """How a command is to be carried out. `must_be_sure`: off a terminal it is refused without --yes."""
 
     is_dry: bool = False
     is_sure: bool = False
     is_detached: bool = False
     is_detailed: bool = False
     following: FollowOptions = field(default_factory=FollowOptions)
+    must_be_sure: bool = False
 
 
-async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: How) -> ExitCode:
+async def run_plan(
+    deps: Deps, session: Session, request: DeployRequest, how: How, plan: Planner = plan_customer
+) -> ExitCode:
     """Plan a deploy or a change of env vars, and carry it out."""
     under_way = None if how.is_dry else await find_under_way(deps, request, say)
     if under_way is not None:
         return await _follow(deps, session, under_way, how)
-    planned = await plan_customer(deps, request)
+    planned = await plan(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:
         return ExitCode.CHANGES if how.is_detailed and not planned.is_there else ExitCode.DONE
@@ -47,7 +52,7 @@ async def run_plan(deps: Deps, session: Session, request: DeployRequest, how: Ho
         # The fingerprints in a plan (not its hash) hang on the key, which is made only for what was agreed to.
         deps.box(create=True)
         tell_of_key(deps)
-        planned = await plan_customer(deps, request)
+        planned = await plan(deps, request)
     run = await start_run(deps, planned, say)
     if run is None:
         return _nothing_to_do(session, planned)
@@ -166,6 +171,8 @@ def _said(session: Session, slug: str, text: str, *, version: str = "") -> ExitC
 
 
 def _is_agreed(session: Session, how: How, question: str) -> bool:
+    if how.must_be_sure and not how.is_sure and not session.is_live:
+        raise UsageError("SW207", "this needs a confirmation", why="nobody can be asked here", fix="add --yes")
     return how.is_sure or not session.is_live or ask(question)
 
 

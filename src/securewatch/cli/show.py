@@ -46,7 +46,8 @@ def _headline(planned: "Planned", plan: Plan, customer: CustomerPlan) -> str:
     before = planned.from_version or "version not known"
     words = {RunKind.DEPLOY: f"{before} → {plan.version}", RunKind.ENV: f"env vars for {plan.version}"}
     what = words.get(plan.kind, plan.kind.value)
-    return f"{customer.slug} ({customer.name}, {customer.policy})  {what} ({plan.commit[:7]})  plan {plan.hash[:8]}"
+    commit = f" ({plan.commit[:7]})" if plan.commit else ""
+    return f"{customer.slug} ({customer.name}, {customer.policy})  {what}{commit}  plan {plan.hash[:8]}"
 
 
 def _service_lines(plan: Plan, service: ServicePlan) -> list[str]:

@@ -23,6 +23,8 @@ _MEANING = {
     "actor": "Who is acting, for the audit log; by default the operating system's user.",
     "secret_key": "Key of the encrypted backups: base64 of 32 bytes.",
     "secret_key_file": "File with that key; by default `secret.key` beside the state database, made once.",
+    "secret_key_command": "Command that prints that key; started without a shell, at most 30 s. Secret.",
+    "secret_key_keyring": "Entry `service/user` of the system's keyring with that key; needs the extra `keyring`.",
     "http_timeout_seconds": "Longest wait for one answer of Render, in real seconds. Default: 10.",
     "grace_seconds": "How long a write whose answer was lost is looked for, in seconds. Default: 300.",
     "notify_team": "Where the team is told of releases: apprise URLs with commas between them. Secret.",

@@ -34,6 +34,8 @@ VARIABLES = {
     "actor": "SECUREWATCH_ACTOR",
     "secret_key": "SECUREWATCH_SECRET_KEY",
     "secret_key_file": "SECUREWATCH_SECRET_KEY_FILE",
+    "secret_key_command": "SECUREWATCH_SECRET_KEY_COMMAND",
+    "secret_key_keyring": "SECUREWATCH_SECRET_KEY_KEYRING",
     "http_timeout_seconds": "SECUREWATCH_HTTP_TIMEOUT",
     "grace_seconds": "SECUREWATCH_GRACE",
     "notify_team": "SECUREWATCH_NOTIFY_TEAM",
@@ -44,7 +46,9 @@ VARIABLES = {
 
 ALL_SETTINGS = frozenset(VARIABLES)
 WHERE_STATE_IS = frozenset({"config_dir", "database_url"})
-NEED_OF_STATE = (ALL_SETTINGS, WHERE_STATE_IS | {"actor", "secret_key", "secret_key_file"}, WHERE_STATE_IS)
+KEY_SOURCES = ("secret_key", "secret_key_file", "secret_key_command", "secret_key_keyring")
+"""The settings that give the encryption key, of which one at most is set."""
+NEED_OF_STATE = (ALL_SETTINGS, WHERE_STATE_IS | {"actor", *KEY_SOURCES}, WHERE_STATE_IS)
 """Sets of settings for the kill switch to try, the fullest first: it can do without an unusable one."""
 
 PREFIX = "SECUREWATCH_"
@@ -82,6 +86,8 @@ class Settings:
     actor: str
     secret_key: SecretStr | None
     secret_key_file: Path | None
+    secret_key_command: SecretStr | None
+    secret_key_keyring: str | None
     http_timeout_seconds: float
     grace_seconds: float
     notify_team: SecretStr | None
@@ -139,6 +145,7 @@ def load_settings(
     clock_file = values.path("clock_file")
     if clock_file is not None and not is_loopback(urlsplit(render_host).hostname or ""):
         raise _clock_refused(render_host)
+    _refuse_two_keys(values)
     database_url = values.text("database_url") or f"sqlite+aiosqlite:///{values.state_dir / 'state.db'}"
     return Settings(
         render_host=render_host,
@@ -152,6 +159,8 @@ def load_settings(
         actor=_name(values, "actor") or _system_user(),
         secret_key=_secret(values.text("secret_key")),
         secret_key_file=values.path("secret_key_file"),
+        secret_key_command=_secret(values.text("secret_key_command")),
+        secret_key_keyring=_name(values, "secret_key_keyring"),
         http_timeout_seconds=_seconds(values, "http_timeout_seconds", HTTP_TIMEOUT_SECONDS),
         grace_seconds=_seconds(values, "grace_seconds", GRACE_SECONDS),
         notify_team=_notify_urls(values, "notify_team", _URLS, "apprise URLs with commas between them"),
@@ -174,6 +183,12 @@ def program_environment(environ: Mapping[str, str] | None = None) -> dict[str, s
     """
     source = os.environ if environ is None else environ
     return {name: source[name] for name in _PROGRAM_VARIABLES if name in source}
+
+
+def command_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What the command that prints the encryption key may see: everything but our own settings and Render's."""
+    source = os.environ if environ is None else environ
+    return {name: value for name, value in source.items() if not name.startswith((PREFIX, "RENDER_"))}
 
 
 def unusable(name: str, accepted: str) -> ConfigError:
@@ -309,6 +324,14 @@ def _api_key(values: _Values) -> SecretStr | None:
 
 def _secret(text: str | None) -> SecretStr | None:
     return None if text is None else SecretStr(text)
+
+
+def _refuse_two_keys(values: _Values) -> None:
+    """Raise ConfigError (SW109) where the encryption key has two sources: nobody could tell which one is meant."""
+    given = [VARIABLES[name] for name in KEY_SOURCES if values.origin(name) != "default"]
+    if len(given) > 1:
+        why = "the encryption key has one source, and each of them names one"
+        raise ConfigError("SW109", f"{' and '.join(given)} are set", why=why, fix="keep one and unset the others")
 
 
 def _notify_urls(values: _Values, name: str, accepted: re.Pattern[str], words: str) -> SecretStr | None:

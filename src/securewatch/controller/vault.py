@@ -1,14 +1,13 @@
 """The env values of runs at rest, for effects. The only place between the encrypted store and a request to Render."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from securewatch.core.clock import Clock
 from securewatch.deploy.effects import Superseded
-from securewatch.deploy.view import Effect
+from securewatch.deploy.view import Effect, EffectKind
 from securewatch.store import effects, sealed
 from securewatch.store.box import SecretBox
-from securewatch.store.database import Database
+from securewatch.store.database import Database, Tx
 
 
 class StoredVault:
@@ -37,15 +36,25 @@ class StoredVault:
         Raises `Superseded` where the effect moved on meanwhile: then what was read may be what the run wrote itself.
         """
         async with self._database.write("backup", about=()) as tx:
-            current = await effects.load_effect(tx, effect.id)
-            if current is None or not current.state.is_open or current.epoch != effect.epoch:
-                raise Superseded("SW410", f"effect {effect.key} was overtaken")
-            slot = sealed.Slot(purpose=sealed.BACKUP, run_id=effect.run_id, service_id=effect.service_id)
-            await sealed.seal_values(tx, self._box, values=dict(values), at=self._clock.now(), **slot)
+            await self._keep(tx, effect, values, _slot(effect, sealed.BACKUP))
 
-    async def _open(self, effect: Effect, purpose: Literal["write", "backup"]) -> Mapping[str, str | None]:
+    async def keep_entry(self, effect: Effect, values: Mapping[str, str]) -> None:
+        """Encrypt and keep the values as the effect left them; raises `Superseded` where it moved on meanwhile."""
+        slot = _slot(effect, sealed.RESTORED if effect.kind is EffectKind.RESTORE_ENV else sealed.WROTE)
+        async with self._database.write("entry", about=()) as tx:
+            await self._keep(tx, effect, values, slot)
+
+    async def _keep(self, tx: Tx, effect: Effect, values: Mapping[str, str], slot: sealed.Slot) -> None:
+        current = await effects.load_effect(tx, effect.id)
+        if current is None or not current.state.is_open or current.epoch != effect.epoch:
+            raise Superseded("SW410", f"effect {effect.key} was overtaken")
+        await sealed.seal_values(tx, self._box, values=dict(values), at=self._clock.now(), **slot)
+
+    async def _open(self, effect: Effect, purpose: sealed.Purpose) -> Mapping[str, str | None]:
         async with self._database.read() as tx:
-            found = await sealed.open_values(
-                tx, self._box, purpose=purpose, run_id=effect.run_id, service_id=effect.service_id
-            )
+            found = await sealed.open_values(tx, self._box, **_slot(effect, purpose))
         return found or {}
+
+
+def _slot(effect: Effect, purpose: sealed.Purpose) -> sealed.Slot:
+    return sealed.Slot(purpose=purpose, run_id=effect.run_id, service_id=effect.service_id)

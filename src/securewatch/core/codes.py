@@ -28,6 +28,8 @@ ERROR_CODES: dict[str, str] = {
     "SW213": "the tag could not be made or pushed",
     "SW212": "the name is taken",
     "SW214": "this version is no minor release",
+    "SW215": "an env var that is not put back by `env restore`",
+    "SW216": "the encryption key cannot be rotated to this one",
     # 3xx Render
     "SW301": "no Render API key",
     "SW302": "Render refused the API key",

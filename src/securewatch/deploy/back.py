@@ -276,21 +276,21 @@ def _rollback_failed(view: View, service: ServicePlan, now: datetime, why: str) 
 
 def _restore(view: View, service: ServicePlan, now: datetime) -> Decision | None:
     """Restore, newest first, the keys that were written; None when all are restored or left as reported."""
-    for change in reversed(service.env_changes):
-        written = _write_of(view, service, change.key)
-        if written in (None, EffectState.FAILED):
-            continue
-        if written.is_open:
-            return wait(view.run, f"{service.kind}: finding out whether {change.key} was written")
-        effect = effect_of(view, "restore", service.kind, change.key)
+    written = {one.key: state for one in service.env_changes if (state := _write_of(view, service, one.key))}
+    keys = [key for key, state in written.items() if state is not EffectState.FAILED]
+    for key in reversed(keys):
+        if written[key].is_open:
+            return wait(view.run, f"{service.kind}: finding out whether {key} was written")
+        effect = effect_of(view, "restore", service.kind, key)
         if effect is None:
-            wanted = new_effect(view, "restore", EffectKind.RESTORE_ENV, service, env_key=change.key)
+            last = {"is_last": True} if key == keys[0] else {}
+            wanted = new_effect(view, "restore", EffectKind.RESTORE_ENV, service, env_key=key, **last)
             return Decision(view.run, effects=(wanted,))
         if effect.state is EffectState.FAILED:
-            detail = f"{service.kind}: {change.key} could not be restored: {effect.reason}"
+            detail = f"{service.kind}: {key} could not be restored: {effect.reason}"
             return moved(view.run, Stage.HELD, now, code="SW604", detail=detail)
         if effect.state is not EffectState.CONFIRMED:
-            return wait(view.run, f"{service.kind}: restoring {change.key}")
+            return wait(view.run, f"{service.kind}: restoring {key}")
     return None
 
 

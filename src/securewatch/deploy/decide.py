@@ -212,7 +212,8 @@ def _decide_setting_env(view: View, now: datetime) -> Decision:
         for change in service.env_changes:
             effect = effect_of(view, "env", service.kind, change.key)
             if effect is None:
-                wanted = new_effect(view, "env", EffectKind.SET_ENV, service, env_key=change.key)
+                last = {"is_last": True} if change is service.env_changes[-1] else {}
+                wanted = new_effect(view, "env", EffectKind.SET_ENV, service, env_key=change.key, **last)
                 return Decision(run, effects=(wanted,))
             if effect.state is EffectState.FAILED:
                 return moved(run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)

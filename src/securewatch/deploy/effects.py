@@ -16,7 +16,7 @@ from securewatch.deploy.view import Effect, EffectKind
 from securewatch.render import deploys, env_vars, services
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
-from securewatch.render.errors import RequestRejected, ServiceMissing
+from securewatch.render.errors import OutcomeUnknown, RenderError, RequestRejected, ServiceMissing
 from securewatch.render.models import Deploy, DeployStatus
 
 STAMP_MARGIN = timedelta(minutes=10)
@@ -67,6 +67,9 @@ class Vault(Protocol):
 
     async def keep_backup(self, effect: Effect, values: Mapping[str, str]) -> None:
         """Encrypt and keep the service's values as they are now; raises `Superseded` where the effect moved on."""
+
+    async def keep_entry(self, effect: Effect, values: Mapping[str, str]) -> None:
+        """Keep the values for the history, as the effect left them; raises `Superseded` like `keep_backup`."""
 
 
 class Databases(Protocol):
@@ -119,6 +122,7 @@ async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outc
         return Outcome(OutcomeKind.FAILED, code="SW106", reason=f"{key} has no value to write")
     current = await _read(effect, tools, key, Priority.DEPLOY)
     if current == wanted:
+        await _keep_entry(effect, tools)
         return Outcome(OutcomeKind.CONFIRMED, {"written": effect.state.was_sent})
     if effect.state.was_sent:
         return Outcome(OutcomeKind.NOTHING_FOUND)
@@ -126,6 +130,7 @@ async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outc
     answer = await env_vars.put_env_var(
         tools.client, ServiceID(effect.service_id), key, value=wanted, priority=Priority.DEPLOY, guard=guard
     )
+    await _keep_entry_of_sent(effect, tools)
     return Outcome(OutcomeKind.CONFIRMED, {"written": True}, request_id=answer.request_id)
 
 
@@ -138,13 +143,12 @@ async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) ->
     old = backup.get(key)
     current = await _read(effect, tools, key, Priority.ROLLBACK)
     if current == old:
+        await _keep_entry(effect, tools)
         return Outcome(OutcomeKind.CONFIRMED, {"restored": True})
-    if current != ours:
-        return Outcome(OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} was changed by somebody else and is left")
-    if old is not None and "${" in old:
-        return Outcome(
-            OutcomeKind.CONFIRMED, {"left": True}, reason=f"{key} held an unexpanded placeholder and is left"
-        )
+    left = _why_left(key, old, is_ours=current == ours)
+    if left:
+        await _keep_entry(effect, tools)
+        return Outcome(OutcomeKind.CONFIRMED, {"left": True}, reason=left)
     if effect.state.was_sent:
         return Outcome(OutcomeKind.NOTHING_FOUND)
     guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
@@ -154,7 +158,34 @@ async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) ->
         answer = await env_vars.put_env_var(
             tools.client, service_id, key, value=old, priority=Priority.ROLLBACK, guard=guard
         )
+    await _keep_entry_of_sent(effect, tools)
     return Outcome(OutcomeKind.CONFIRMED, {"restored": True}, request_id=answer.request_id)
+
+
+def _why_left(key: str, old: str | None, *, is_ours: bool) -> str:
+    """Why a key is not put back; empty where it may be."""
+    if not is_ours:
+        return f"{key} was changed by somebody else and is left"
+    return f"{key} held an unexpanded placeholder and is left" if old is not None and "${" in old else ""
+
+
+async def _keep_entry(effect: Effect, tools: Tools) -> None:
+    """After the last key of a service, keep all of its env vars as they are then: an entry of the history."""
+    if not effect.args.get("is_last"):
+        return
+    found = await env_vars.fetch_env_vars(tools.client, ServiceID(effect.service_id), priority=Priority.DEPLOY)
+    await tools.vault.keep_entry(effect, {one.key: one.value.get_secret_value() for one in found})
+
+
+async def _keep_entry_of_sent(effect: Effect, tools: Tools) -> None:
+    """Like `_keep_entry` after a send: where Render cannot be read now, the effect is in doubt and looked at again.
+
+    Any other end would say that nothing was written.
+    """
+    try:
+        await _keep_entry(effect, tools)
+    except RenderError as error:
+        raise OutcomeUnknown(f"{effect.key} was sent, and {error.what}", request_id=error.request_id) from error
 
 
 async def _read(effect: Effect, tools: Tools, key: str, priority: Priority) -> str | None:

@@ -19,6 +19,7 @@ from securewatch.operations.roster import RosterKeeper
 from securewatch.operations.usual import load_known
 from securewatch.rollout.model import Member, ReleasePlan
 from securewatch.rollout.schedule import expected_starts
+from securewatch.store import audit
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0
@@ -26,8 +27,10 @@ SHARE_SECONDS = 5.0
 
 
 async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHING) -> Controller:
-    """A controller of this process; it may tick only under the controller lock."""
+    """A controller of this process; it may tick only under the controller lock. Raises ConfigError (SW107)."""
     database, box, client = await deps.database(), deps.box(create=True), await deps.client()
+    async with database.read() as tx:
+        await audit.check_key(tx, box)
     databases = CustomerDatabases(
         client, deps.repository, apply=deps.apply_migrations, secret_of=deps.settings.customer_secret
     )

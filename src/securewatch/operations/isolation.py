@@ -10,7 +10,7 @@ from securewatch.deps import Deps
 from securewatch.render import env_vars
 from securewatch.render.budget import Priority
 from securewatch.render.errors import ServiceMissing
-from securewatch.store import identity
+from securewatch.store import former, identity
 
 KEY = "DATABASE_URL"
 KIND = "database"
@@ -36,7 +36,8 @@ async def find_shared(deps: Deps, customer: Customer, database_url: str | None) 
     database = await deps.existing_database()
     if database is not None and not box.is_ephemeral:
         async with database.read() as tx:
-            others |= set(await identity.others_with(tx, customer.slug, KIND, ours))
+            for print_ in await former.fingerprints(tx, box, where(database_url)):
+                others |= set(await identity.others_with(tx, customer.slug, KIND, print_))
             known = await identity.known(tx, KIND)
     fresh |= await _read_unknown(deps, deps.fleet, known | {customer.slug})
     others |= {slug for slug, print_ in fresh.items() if slug != customer.slug and print_ == ours}

@@ -112,7 +112,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
     expected = expected_services(deps.fleet, customer, request.kinds)
     _refuse_remapped(customer, expected, request)
     facts = await fetch_all(deps, expected)
-    checks += _check_services(customer, expected, facts, owner_id)
+    checks += check_services(customer, expected, facts, owner_id)
     prints = await _check_isolation(deps, customer, facts, checks)
     from_version = await _version_of(deps, facts)
     checks += await _check_policy(deps, customer, request, tag, from_version)
@@ -141,7 +141,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         plan = plan_deploy(
             replace(planning, notes=(CONFIGURED,)), replace(target, kind=RunKind.ENV), facts=facts, env=env
         )
-    checks += await _check_freezes(deps, plan, request)
+    checks += await check_freezes(deps, plan, request)
     return Planned(
         request=request,
         customer=customer,
@@ -203,9 +203,10 @@ def _check_migrations(database: DatabasePlan | None) -> list[Check]:
     return [Check("database", f"{detail}; older versions can live with them")]
 
 
-def _check_services(
+def check_services(
     customer: Customer, expected: Sequence[Expected], facts: Sequence[ServiceFacts], owner_id: str
 ) -> list[Check]:
+    """The hard checks on each service, and what to say of them. Raises Refused for the first that says no."""
     findings = [
         finding
         for one, fact in zip(expected, facts, strict=True)
@@ -276,13 +277,7 @@ async def _check_policy(
     deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, from_version: str
 ) -> list[Check]:
     """The customer's policy; the testing period is the release's business and only shown, like its calendar."""
-    if deps.fleet.needs_reason(customer) and not request.reason and request.release is None:
-        raise Refused(
-            "SW417",
-            f"{customer.slug}'s policy asks for a reason",
-            why=f"policy {customer.policy} has require_reason",
-            fix='add --reason "..."',
-        )
+    refuse_unexplained(deps, customer, request)
     found = await find_policy(deps, customer, tag.name, from_version)
     why = f"the policy {customer.policy} of {customer.slug}"
     broken = [
@@ -298,7 +293,18 @@ async def _check_policy(
     return [*shown, *(forced or [Check("policy", f"{customer.policy} allows {tag.name}")])]
 
 
-async def _check_freezes(deps: Deps, plan: Plan, request: DeployRequest) -> list[Check]:
+def refuse_unexplained(deps: Deps, customer: Customer, request: DeployRequest) -> None:
+    """Raise Refused (SW417) where the customer's policy asks for a reason and nobody gave one."""
+    if deps.fleet.needs_reason(customer) and not request.reason and request.release is None:
+        raise Refused(
+            "SW417",
+            f"{customer.slug}'s policy asks for a reason",
+            why=f"policy {customer.policy} has require_reason",
+            fix='add --reason "..."',
+        )
+
+
+async def check_freezes(deps: Deps, plan: Plan, request: DeployRequest) -> list[Check]:
     """A freeze is a gate and stops no plan; it is shown. `--force` opens all but a hold."""
     customer, now, state = plan.customers[0], deps.clock.now(), "forced" if request.force else "warning"
     checks = []

@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import sqlalchemy as sa
 
 from securewatch.core.errors import InternalError
+from securewatch.store import former
 from securewatch.store.box import SecretBox
 from securewatch.store.codec import dump_canonical, from_text, load_mapping, safe_text, to_text
 from securewatch.store.head import GENESIS, Head
@@ -19,6 +20,8 @@ from securewatch.store.tx import Prepared, Row, Tx
 _PAGE = 500
 _PROBLEMS_MAX = 20
 _BEFORE_ALL = -(2**63)
+ROTATED = "key.rotated"
+"""The action of the entry from which on another key counts; it is the first one under that key."""
 _COLUMNS = tuple(column.name for column in audit.columns)
 _SELECT = sa.select(audit)
 _LAST = Prepared(sa.select(audit.c.seq, audit.c.mac, audit.c.key_id).order_by(audit.c.seq.desc()).limit(1))
@@ -82,10 +85,33 @@ async def append(tx: Tx, box: SecretBox, *, at: datetime, **event: Unpack[AuditE
     Raises ConfigError (SW107) where the box is ephemeral or the log was begun under another key, InternalError where
     `detail` holds what JSON cannot.
     """
+    return await _append(tx, box, box, at, event)
+
+
+async def append_rotation(tx: Tx, old: SecretBox, new: SecretBox, *, at: datetime, actor: str) -> AuditEntry:
+    """Add the entry from which on `new` counts, in the place of `old`. Raises like `append`."""
+    detail = {"from": old.key_id, "to": new.key_id}
+    return await _append(tx, new, old, at, AuditEvent(actor=actor, action=ROTATED, detail=detail))
+
+
+async def key_in_force(tx: Tx) -> str | None:
+    """The id of the key under which the newest entry stands; None of an empty log."""
+    found = await tx.first(_LAST)
+    return None if found is None else str(found[2])
+
+
+async def check_key(tx: Tx, box: SecretBox) -> None:
+    """Raise ConfigError (SW107) where the log stands under another key: nothing that is done could be noted."""
+    in_force = await key_in_force(tx)
+    if in_force is not None:
+        box.check_key_id(in_force, "the audit log")
+
+
+async def _append(tx: Tx, box: SecretBox, in_force: SecretBox, at: datetime, event: AuditEvent) -> AuditEntry:
     box.check_lasting()
-    standing = (tx.head.count, tx.head.mac, box.key_id) if tx.head else await tx.first(_LAST)
-    seq, prev, key_id = standing or (0, GENESIS, box.key_id)
-    box.check_key_id(key_id, "the audit log")
+    standing = (tx.head.count, tx.head.mac, in_force.key_id) if tx.head else await tx.first(_LAST)
+    seq, prev, key_id = standing or (0, GENESIS, in_force.key_id)
+    in_force.check_key_id(key_id, "the audit log")
     row = {
         "seq": seq + 1,
         "at": to_text(at),
@@ -96,7 +122,7 @@ async def append(tx: Tx, box: SecretBox, *, at: datetime, **event: Unpack[AuditE
         "plan_hash": _safe_or_none(event.get("plan_hash")),
         "detail": dump_canonical(dict(event.get("detail", {}))),
         "request_id": _safe_or_none(event.get("request_id")),
-        "key_id": key_id,
+        "key_id": box.key_id,
         "prev": prev,
     }
     row["mac"] = _mac(box.audit_key(), tuple(row.values()))
@@ -117,10 +143,13 @@ async def verify(tx: Tx, box: SecretBox, head: Head | None) -> AuditReport:
     """Check the whole chain against its key and against a head noted elsewhere; memory stays bounded.
 
     Finds entries changed, left out, put in, reordered or cut off after the head was noted. A head from outside (of a
-    summary) also shows that the database and `audit.head` were both put back. Raises ConfigError (SW107) where the log
-    was written under another key.
+    summary) also shows that the database and `audit.head` were both put back. Entries of before a rotation are checked
+    under the key of their time. Raises ConfigError (SW107) where the newest stands under another key.
     """
-    check = _Check(box, head)
+    last = await tx.first(_LAST)
+    if last is not None:
+        box.check_key_id(str(last[2]), "the audit log")
+    check = _Check(await former.audit_keys(tx, box) if last is not None else {}, head)
     after = _BEFORE_ALL
     while page := await tx.rows(_AFTER, {"p_after": after, "p_limit": _PAGE}):
         for row in page:
@@ -132,8 +161,9 @@ async def verify(tx: Tx, box: SecretBox, head: Head | None) -> AuditReport:
 class _Check:
     """The state of one walk along the chain; after a break it goes on from the entry as it stands."""
 
-    def __init__(self, box: SecretBox, head: Head | None) -> None:
-        self._box = box
+    def __init__(self, keys: Mapping[str, bytes], head: Head | None) -> None:
+        self._keys = keys
+        self._key_id: str | None = None
         self._head = head
         self._seq = 0
         self._mac = GENESIS
@@ -146,16 +176,16 @@ class _Check:
         if seq < 1:
             self._add(f"entry {seq} has no place in the log")
             return
-        if self._count == 0:
-            self._box.check_key_id(str(key_id), "the audit log")
         if seq != self._seq + 1:
             self._add(_gap(self._seq + 1, seq - 1))
         elif prev != self._mac:
             self._add(f"entry {seq} does not follow from the one before")
         if not self._is_genuine(row):
             self._add(f"entry {seq} is not as it was written")
+        elif not self._may_change_to(key_id, row):
+            self._add(f"entry {seq} stands under another key, and no rotation says why")
         self._compare_head(seq, mac)
-        self._seq, self._mac, self._count = seq, mac, self._count + 1
+        self._seq, self._mac, self._count, self._key_id = seq, mac, self._count + 1, key_id
 
     def finish(self) -> AuditReport:
         if self._head is None and self._count:
@@ -165,10 +195,18 @@ class _Check:
         return AuditReport(self._count, str(self._mac), tuple(self._problems))
 
     def _is_genuine(self, row: Row) -> bool:
+        key = self._keys.get(str(row[-3]))
         try:
-            return str(row[-1]) == _mac(self._box.audit_key(), row[:-1])
+            return key is not None and str(row[-1]) == _mac(key, row[:-1])
         except InternalError:
             return False
+
+    def _may_change_to(self, key_id: str, row: Row) -> bool:
+        """Whether the entry stands under the key of the one before, or is the one of the rotation between them."""
+        if key_id == self._key_id or self._key_id is None:
+            return True
+        said = load_mapping(row[7])
+        return row[3] == ROTATED and (said["from"], said["to"]) == (self._key_id, key_id)
 
     def _compare_head(self, seq: int, mac: object) -> None:
         if self._head is None or seq != self._head.count:

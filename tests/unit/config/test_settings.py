@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from securewatch.config.settings import Settings, load_settings, program_environment
+from securewatch.config.settings import Settings, command_environment, load_settings, program_environment
 from securewatch.core.errors import ConfigError
 from tests.unit.config.given import RENDER, make_files, put
 
@@ -289,3 +289,29 @@ def test_variables_that_look_like_ours_and_are_none_are_known_as_such(tmp_path: 
     )
 
     assert found.unknown == ("SECUREWATCH_ACTR", "SECUREWATCH_REPOSITORY")
+
+
+@pytest.mark.parametrize("other", ["_FILE", "_COMMAND", "_KEYRING"])
+def test_two_sources_of_the_encryption_key_are_refused_and_named(tmp_path: Path, other: str) -> None:
+    make_files(tmp_path)
+    (tmp_path / ".env").write_text(f"SECUREWATCH_SECRET_KEY{other}=one/two\n")
+
+    error = code_of(tmp_path, {"SECUREWATCH_SECRET_KEY": "canary"})
+
+    assert error.code == "SW109"
+    assert error.what == f"SECUREWATCH_SECRET_KEY and SECUREWATCH_SECRET_KEY{other} are set"
+
+
+def test_a_command_that_prints_the_key_is_a_secret_itself(tmp_path: Path) -> None:
+    make_files(tmp_path)
+
+    found = settings_of(tmp_path, {"SECUREWATCH_SECRET_KEY_COMMAND": "vault read --token=canary"})
+
+    assert "canary" not in repr(found)
+    assert found.secret_key_command is not None
+
+
+def test_the_command_sees_the_environment_without_what_is_ours_or_renders() -> None:
+    environ = {"HOME": "/root", "VAULT_TOKEN": "t", "SECUREWATCH_SECRET_KEY_COMMAND": "c", "RENDER_API_KEY": "k"}
+
+    assert command_environment(environ) == {"HOME": "/root", "VAULT_TOKEN": "t"}

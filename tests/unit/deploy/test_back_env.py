@@ -1,9 +1,10 @@
 """The way back of env vars: only the keys that were written, each once, as far as nobody else changed them."""
 
+from dataclasses import replace
 from typing import Any
 
 from securewatch.deploy.decide import decide
-from securewatch.deploy.model import Stage
+from securewatch.deploy.model import EnvChange, Stage
 from securewatch.deploy.view import Decision, Effect, EffectState, View
 from tests.factories import FRONTEND, NOW, make_deploy, make_env_effect, make_view
 
@@ -24,6 +25,26 @@ def test_only_the_keys_that_were_written_are_restored() -> None:
     only_backend = unwinding(make_env_effect("env"))
 
     assert wanted(decide(only_backend, NOW)) == ["restore:backend:VERSION_TAG"]
+
+
+def test_the_key_that_is_restored_last_is_the_first_of_those_that_were_written_and_says_so() -> None:
+    changes = tuple(EnvChange(key, None, "f") for key in ("REFUSED", "VERSION_TAG", "ZONE", "NEVER_BEGUN"))
+    done = [
+        make_env_effect("env", key="REFUSED", state=EffectState.FAILED),
+        make_env_effect("env"),
+        make_env_effect("env", key="ZONE"),
+    ]
+    effects = {one.key: one for one in done}
+    view = make_view(Stage.UNWINDING, run={"code": "SW306"})
+    backend, frontend = view.customer.services
+    customer = replace(view.customer, services=(replace(backend, env_changes=changes), frontend))
+
+    first = decide(replace(view, customer=customer, effects=effects), NOW)
+    restored = effects | {"restore:backend:ZONE": make_env_effect("restore", key="ZONE")}
+    second = decide(replace(view, customer=customer, effects=restored), NOW)
+
+    assert [one.args for one in first.effects] == [{"env_key": "ZONE"}]
+    assert [one.args for one in second.effects] == [{"env_key": "VERSION_TAG", "is_last": True}]
 
 
 def test_a_key_whose_writing_is_in_doubt_is_found_out_first() -> None:

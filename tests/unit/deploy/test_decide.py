@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from securewatch.deploy.decide import decide
-from securewatch.deploy.model import RunKind, Stage
+from securewatch.deploy.model import EnvChange, RunKind, Stage
 from securewatch.deploy.view import EffectKind, EffectState, Gate, LookKind
 from tests.factories import (
     BACKEND,
@@ -229,6 +229,19 @@ def test_env_vars_are_written_one_at_a_time_backend_first() -> None:
     assert [one.key for one in first.effects] == ["env:backend:VERSION_TAG"]
     assert under_way.effects == ()
     assert [one.key for one in second.effects] == ["env:frontend:VERSION_TAG"]
+
+
+def test_the_last_env_var_of_each_service_says_so() -> None:
+    changes = (EnvChange("VERSION_TAG", None, "f1"), EnvChange("ZONE", None, "f2"))
+    view = make_view(Stage.SETTING_ENV)
+    backend, frontend = view.customer.services
+    customer = replace(view.customer, services=(replace(backend, env_changes=changes), frontend))
+
+    first = decide(replace(view, customer=customer), NOW)
+    second = decide(replace(view, customer=customer, effects={"env:backend:VERSION_TAG": make_env_effect("env")}), NOW)
+
+    assert [one.args for one in first.effects] == [{"env_key": "VERSION_TAG"}]
+    assert [one.args for one in second.effects] == [{"env_key": "ZONE", "is_last": True}]
 
 
 def test_the_deploy_begins_once_every_env_var_is_written() -> None:
