@@ -15,6 +15,7 @@ from securewatch.store.box import SecretBox, load_or_create_box
 from securewatch.store.locks import ControllerLock
 
 if TYPE_CHECKING:
+    from securewatch.backup.work import Backups
     from securewatch.config.fleet import Customer, Fleet
     from securewatch.health.probe import Prober
     from securewatch.migration.files import Migration
@@ -138,6 +139,32 @@ class Deps:
                 fix="install `securewatch-render[postgres]` where this command runs",
             ) from error
         return await apply_migrations(url, migrations)
+
+    def backups(self, *, create: bool = False) -> "Backups":
+        """The work on backups of customers' databases; with `create` new ones may be sealed.
+
+        Raises ConfigError: SW110 without what the extra brings, SW109 for an unusable place or scratch server.
+        """
+        try:
+            from securewatch.backup.connection import DatabaseAddress
+            from securewatch.backup.model import ArchiveKey
+            from securewatch.backup.place import Place
+            from securewatch.backup.storage import Storage
+            from securewatch.backup.work import Backups
+        except ImportError as error:
+            raise ConfigError(
+                "SW110",
+                "customers' databases cannot be backed up from here",
+                why=f"{error.name} is not installed",
+                fix="install `securewatch-render[postgres]` where this command runs",
+            ) from error
+        settings, box = self.settings, self.box(create=create)
+        key = ArchiveKey(box.key_id, box.archive_key())
+        scratch = settings.scratch_database_url
+        return Backups(
+            Place(Storage(settings.backup_url.get_secret_value()), key, self.clock, settings.pg_bin),
+            DatabaseAddress(scratch.get_secret_value()) if scratch is not None else None,
+        )
 
     @property
     def budget(self) -> "RateBudget":

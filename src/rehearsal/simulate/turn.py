@@ -30,6 +30,7 @@ WATCH_EVERY = timedelta(minutes=15)
 """How far apart the samples of a healthy watch are taken where only those that decide something are."""
 _DONE: Mapping[EffectKind, Mapping[str, Any]] = {
     EffectKind.BACK_UP_ENV: {"keys": 0},
+    EffectKind.BACK_UP_DATABASE: {"backup": "", "bytes": 0, "rows": 0},
     EffectKind.MIGRATE: {"applied": []},
     EffectKind.SET_ENV: {"written": True},
     EffectKind.RESTORE_ENV: {"restored": True},

@@ -53,7 +53,8 @@ class Session:
             raise KeyboardInterrupt from None
 
     def _parts(self, *, only: Collection[str] | None = None) -> "Deps":
-        from securewatch.config.settings import ALL_SETTINGS, load_settings
+        from securewatch.config.settings import load_settings
+        from securewatch.config.variables import ALL_SETTINGS
         from securewatch.deps import Deps
 
         flags = {"api_key": self.api_key, "config_dir": self.config}
@@ -61,7 +62,7 @@ class Session:
 
     def _parts_of_state(self) -> "Deps":
         """The parts with as many settings as are usable, as long as the state database can be found."""
-        from securewatch.config.settings import NEED_OF_STATE
+        from securewatch.config.variables import NEED_OF_STATE
         from securewatch.core.errors import ConfigError
 
         *more, least = NEED_OF_STATE

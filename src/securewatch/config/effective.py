@@ -6,7 +6,8 @@ from securewatch.config.address import masked_url
 from securewatch.config.fleet import Fleet, Phase
 from securewatch.config.folder import CUSTOMERS_FILE, RENDER_FILE
 from securewatch.config.phases import show_default
-from securewatch.config.settings import VARIABLES, Settings
+from securewatch.config.settings import Settings
+from securewatch.config.variables import VARIABLES
 
 MASK = "********"
 NOT_SET = "not set"

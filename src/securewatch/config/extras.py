@@ -79,6 +79,7 @@ class Extras:
     service_names: Mapping[str, str] = field(default_factory=dict)
     freezes: tuple[Freeze, ...] = ()
     p95_may_fail: bool = False
+    keep_backups: timedelta = timedelta(days=14)
 
     def failure_budget_of(self, phase: str) -> FailureBudget:
         """The budget of a phase (short name): as given, else the default."""

@@ -154,6 +154,7 @@ def _extras(own: SecurewatchFile) -> extras.Extras:
             for one in own.freezes
         ),
         p95_may_fail=own.p95_may_fail,
+        keep_backups=extras.Extras.keep_backups if own.keep_backups is None else own.keep_backups,
     )
 
 

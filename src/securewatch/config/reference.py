@@ -8,8 +8,8 @@ from securewatch.config.files.kinds import FileModel
 from securewatch.config.folder import DEPLOYMENT_POLICIES_FILE, OWN_FILE
 from securewatch.config.phases import PHASE_DEFAULTS, PhaseDefaults, show_default
 from securewatch.config.schema import FILE_MODELS
-from securewatch.config.settings import VARIABLES
 from securewatch.config.templates import SECRET_PREFIX
+from securewatch.config.variables import VARIABLES
 
 _OPTIONAL = (DEPLOYMENT_POLICIES_FILE, OWN_FILE)
 _MEANING = {
@@ -25,6 +25,9 @@ _MEANING = {
     "secret_key_file": "File with that key; by default `secret.key` beside the state database, made once.",
     "secret_key_command": "Command that prints that key; started without a shell, at most 30 s. Secret.",
     "secret_key_keyring": "Entry `service/user` of the system's keyring with that key; needs the extra `keyring`.",
+    "backup_url": "Where database backups are kept: a folder or a URL of fsspec; by default beside the state database.",
+    "pg_bin": "Folder of `pg_dump` and `pg_restore`; by default those of `PATH`, else of the extra `postgres`.",
+    "scratch_database_url": "Server on which backups are tried, never a customer's; by default one of our own. Secret.",
     "http_timeout_seconds": "Longest wait for one answer of Render, in real seconds. Default: 10.",
     "grace_seconds": "How long a write whose answer was lost is looked for, in seconds. Default: 300.",
     "notify_team": "Where the team is told of releases: apprise URLs with commas between them. Secret.",

@@ -20,38 +20,10 @@ from securewatch.config.address import DEFAULT_HOST, is_url, masked_url, parse_h
 from securewatch.config.files.reading import read_raw
 from securewatch.config.folder import CONFIG_FOLDER, RENDER_FILE, find_config_dir, find_config_dir_above
 from securewatch.config.templates import SECRET_PREFIX, secret_variable
+from securewatch.config.variables import ALL_SETTINGS, KEY_SOURCES, PREFIX, VARIABLES
 from securewatch.core.address import is_loopback
 from securewatch.core.errors import ConfigError
 
-VARIABLES = {
-    "render_host": "RENDER_HOST",
-    "api_key": "RENDER_API_KEY",
-    "workspace": "RENDER_WORKSPACE",
-    "config_dir": "SECUREWATCH_CONFIG_DIR",
-    "repo": "SECUREWATCH_REPO",
-    "database_url": "SECUREWATCH_DATABASE_URL",
-    "clock_file": "SECUREWATCH_CLOCK_FILE",
-    "actor": "SECUREWATCH_ACTOR",
-    "secret_key": "SECUREWATCH_SECRET_KEY",
-    "secret_key_file": "SECUREWATCH_SECRET_KEY_FILE",
-    "secret_key_command": "SECUREWATCH_SECRET_KEY_COMMAND",
-    "secret_key_keyring": "SECUREWATCH_SECRET_KEY_KEYRING",
-    "http_timeout_seconds": "SECUREWATCH_HTTP_TIMEOUT",
-    "grace_seconds": "SECUREWATCH_GRACE",
-    "notify_team": "SECUREWATCH_NOTIFY_TEAM",
-    "notify_email": "SECUREWATCH_NOTIFY_EMAIL",
-    "mail_folder": "SECUREWATCH_MAIL_FOLDER",
-}
-"""Each setting and its environment variable; a flag has the setting's own name."""
-
-ALL_SETTINGS = frozenset(VARIABLES)
-WHERE_STATE_IS = frozenset({"config_dir", "database_url"})
-KEY_SOURCES = ("secret_key", "secret_key_file", "secret_key_command", "secret_key_keyring")
-"""The settings that give the encryption key, of which one at most is set."""
-NEED_OF_STATE = (ALL_SETTINGS, WHERE_STATE_IS | {"actor", *KEY_SOURCES}, WHERE_STATE_IS)
-"""Sets of settings for the kill switch to try, the fullest first: it can do without an unusable one."""
-
-PREFIX = "SECUREWATCH_"
 STATE_FOLDER = ".securewatch"
 HTTP_TIMEOUT_SECONDS = 10.0
 GRACE_SECONDS = 300.0
@@ -88,6 +60,9 @@ class Settings:
     secret_key_file: Path | None
     secret_key_command: SecretStr | None
     secret_key_keyring: str | None
+    backup_url: SecretStr
+    pg_bin: Path | None
+    scratch_database_url: SecretStr | None
     http_timeout_seconds: float
     grace_seconds: float
     notify_team: SecretStr | None
@@ -147,6 +122,7 @@ def load_settings(
         raise _clock_refused(render_host)
     _refuse_two_keys(values)
     database_url = values.text("database_url") or f"sqlite+aiosqlite:///{values.state_dir / 'state.db'}"
+    state_dir = _state_dir(database_url, cwd) or values.state_dir
     return Settings(
         render_host=render_host,
         api_key=_api_key(values),
@@ -154,13 +130,16 @@ def load_settings(
         config_dir=values.config_dir,
         repo=_repository(values),
         database_url=database_url,
-        state_dir=_state_dir(database_url, cwd) or values.state_dir,
+        state_dir=state_dir,
         clock_file=clock_file,
         actor=_name(values, "actor") or _system_user(),
         secret_key=_secret(values.text("secret_key")),
         secret_key_file=values.path("secret_key_file"),
         secret_key_command=_secret(values.text("secret_key_command")),
         secret_key_keyring=_name(values, "secret_key_keyring"),
+        backup_url=SecretStr(values.text("backup_url") or str(state_dir / "backups")),
+        pg_bin=values.path("pg_bin"),
+        scratch_database_url=_secret(values.text("scratch_database_url")),
         http_timeout_seconds=_seconds(values, "http_timeout_seconds", HTTP_TIMEOUT_SECONDS),
         grace_seconds=_seconds(values, "grace_seconds", GRACE_SECONDS),
         notify_team=_notify_urls(values, "notify_team", _URLS, "apprise URLs with commas between them"),

@@ -1,8 +1,11 @@
 """The customers' databases for effects: finds out how to reach one and applies what a plan names. Keeps no password."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
+from securewatch.controller.backups import BackupKeeper, Source
 from securewatch.core.errors import Refused
 from securewatch.core.ids import PostgresID, ServiceID
 from securewatch.deploy.effects import Guard
@@ -18,49 +21,69 @@ SecretOf = Callable[[str, str], str | None]
 Apply = Callable[[str, Sequence[Migration]], Awaitable[Sequence[str]]]
 
 
+@dataclass(frozen=True)
+class DatabaseOf:
+    """A customer's database, by Render's ids of it and of the backend that uses it."""
+
+    slug: str
+    service_id: ServiceID
+    postgres_id: PostgresID
+
+
+@dataclass(frozen=True)
 class CustomerDatabases:
     """Implements the databases that effects use.
 
     `apply` applies migrations to the database at a URL; `secret_of` gives a named secret by slug and key, where there
-    is one.
+    is one; `keeper` keeps backups.
     """
 
-    def __init__(
-        self, client: RenderClient, repository: VendorRepository, *, apply: Apply, secret_of: SecretOf
-    ) -> None:
-        self._client = client
-        self._repository = repository
-        self._apply = apply
-        self._secret_of = secret_of
+    client: RenderClient
+    repository: VendorRepository
+    apply: Apply
+    secret_of: SecretOf
+    keeper: Callable[[], BackupKeeper]
 
     async def migrate(self, effect: Effect, guard: Guard) -> Sequence[str]:
         """Apply the migrations that the effect names, as the planned commit has them."""
         wanted: dict[str, str] = dict(effect.args["files"])
-        found = read_migrations(await self._repository.read_files(str(effect.args["commit"]), FOLDER))
+        found = read_migrations(await self.repository.read_files(str(effect.args["commit"]), FOLDER))
         planned = tuple(one for one in found if wanted.get(one.id) == one.checksum)
         if len(planned) != len(wanted):
             raise _changed(wanted, planned)
-        url = await self._url_of(effect)
+        url = await find_url(self.client, _database_of(effect), self.secret_of, priority=Priority.DEPLOY)
         guard()
-        return await self._apply(url, planned)
+        return await self.apply(url, planned)
 
-    async def _url_of(self, effect: Effect) -> str:
-        """How to reach the database of the effect's customer from here: a named secret, else what Render says.
+    async def back_up(self, effect: Effect) -> Mapping[str, Any]:
+        """The verified backup of the effect's run; taken and tried now where there is none."""
+        keeper = self.keeper()
+        url = await find_url(self.client, _database_of(effect), self.secret_of, priority=Priority.DEPLOY)
+        version = str(effect.args.get("version") or "")
+        made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id))
+        return {"backup": made.name, "bytes": made.stored_bytes, "rows": made.rows, "restore": made.restore_seconds}
 
-        Raises Refused (SW408) where the backend uses another database than the files name.
-        """
-        service_id, postgres_id = ServiceID(effect.service_id), PostgresID(str(effect.args["postgres_id"]))
-        used = await env_vars.fetch_env_var(self._client, service_id, DATABASE_URL, priority=Priority.DEPLOY)
-        known = await postgres.fetch_connection(self._client, postgres_id, priority=Priority.DEPLOY)
-        internal, external = known.internal_url.get_secret_value(), known.external_url.get_secret_value()
-        if used is None or _name_of(used.value.get_secret_value()) not in (_name_of(internal), _name_of(external)):
-            raise Refused(
-                "SW408",
-                f"the backend of {effect.slug} uses another database than {postgres_id}",
-                why=f"its {DATABASE_URL} names another host, or another database there, than Render does for that id",
-                fix="correct database_id in the files, or the env var in Render's dashboard",
-            )
-        return self._secret_of(effect.slug, DATABASE_URL) or external
+
+async def find_url(client: RenderClient, wanted: DatabaseOf, secret_of: SecretOf, *, priority: Priority) -> str:
+    """How to reach a customer's database from here: a named secret, else what Render says.
+
+    Raises Refused (SW408) where the backend uses another database than the files name.
+    """
+    used = await env_vars.fetch_env_var(client, wanted.service_id, DATABASE_URL, priority=priority)
+    known = await postgres.fetch_connection(client, wanted.postgres_id, priority=priority)
+    internal, external = known.internal_url.get_secret_value(), known.external_url.get_secret_value()
+    if used is None or _name_of(used.value.get_secret_value()) not in (_name_of(internal), _name_of(external)):
+        raise Refused(
+            "SW408",
+            f"the backend of {wanted.slug} uses another database than {wanted.postgres_id}",
+            why=f"its {DATABASE_URL} names another host, or another database there, than Render does for that id",
+            fix="correct database_id in the files, or the env var in Render's dashboard",
+        )
+    return secret_of(wanted.slug, DATABASE_URL) or external
+
+
+def _database_of(effect: Effect) -> DatabaseOf:
+    return DatabaseOf(effect.slug, ServiceID(effect.service_id), PostgresID(str(effect.args["postgres_id"])))
 
 
 def _name_of(url: str) -> tuple[str, str]:

@@ -86,6 +86,7 @@ ERROR_CODES: dict[str, str] = {
     "SW608": "the scratch database is a customer's",
     "SW609": "a database could not be dumped, read or restored",
     "SW610": "the database to restore into is not empty, or too old",
+    "SW611": "a deploy needs a backup of the database, and none is possible",
     # 7xx state and audit
     "SW701": "the audit log does not verify",
     "SW702": "the state database cannot be used",

@@ -1,6 +1,7 @@
 """The decision about one run. Pure and total: for every state it moves, acts, or says what it waits for.
 
-The way forward is here and in `watch.py`, the way back in `back.py`. Which gates bind is decided above, for the fleet.
+The way forward is in `prepare.py`, here and in `watch.py`, the way back in `back.py`. Which gates bind is decided
+above, for the fleet.
 """
 
 from collections.abc import Callable
@@ -8,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from securewatch.deploy import back, watch
-from securewatch.deploy.model import REOPENS, Progress, Run, RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy import back, prepare, watch
+from securewatch.deploy.model import REOPENS, Progress, Run, RunKind, ServicePlan, Stage
+from securewatch.deploy.prepare import shut_gates
 from securewatch.deploy.steps import (
     BROKEN,
     OPERATOR,
@@ -36,7 +38,6 @@ from securewatch.deploy.view import (
     Gate,
     Look,
     LookKind,
-    NewEffect,
     Observation,
     View,
     WaitingOn,
@@ -96,12 +97,8 @@ def _withhold(view: View, found: Decision, now: datetime) -> Decision:
 # --- gates and preflight ----------------------------------------------------------------------------------------------
 
 
-def _shut(view: View) -> tuple[Gate, ...]:
-    return tuple(gate for gate in view.gates if not gate.is_open)
-
-
 def _decide_queued(view: View, now: datetime) -> Decision:
-    shut = _shut(view)
+    shut = shut_gates(view)
     if shut:
         return _wait_at_gates(view, shut)
     start = {RunKind.DEPLOY: Stage.PREFLIGHT, RunKind.ENV: Stage.BACKING_UP, RunKind.ROLLBACK: Stage.ROLLING_BACK}
@@ -150,7 +147,7 @@ def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
     if sick and not run.force:
         advice = "repair the customer first, or add --force (a failure is then held, not taken back)"
         return moved(run, Stage.REFUSED, now, code="SW409", detail="; ".join((*sick, advice)))
-    if _shut(view):
+    if shut_gates(view):
         return moved(run, Stage.QUEUED, now)
     return moved(
         run,
@@ -160,72 +157,6 @@ def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
         baseline_healthy=not sick,
         good=tuple(back.good_from(one) for one in seen.data.get("good", [])),
     )
-
-
-# --- env vars ---------------------------------------------------------------------------------------------------------
-
-
-def _decide_backing_up(view: View, now: datetime) -> Decision:
-    done = 0
-    missing = []
-    for service in view.customer.services:
-        effect = effect_of(view, "backup", service.kind)
-        if effect is None:
-            missing.append(new_effect(view, "backup", EffectKind.BACK_UP_ENV, service))
-        elif effect.state is EffectState.FAILED:
-            return moved(view.run, Stage.REFUSED, now, code=effect.code, detail=effect.reason)
-        done += effect is not None and effect.state is EffectState.CONFIRMED
-    if done == len(view.customer.services):
-        return moved(view.run, Stage.MIGRATING if view.customer.database else Stage.SETTING_ENV, now)
-    return Decision(view.run, effects=tuple(missing))
-
-
-def _decide_migrating(view: View, now: datetime) -> Decision:
-    """The new version's code finds the database that it needs; the old one's lives with it meanwhile."""
-    backend = next((one for one in view.customer.services if one.kind is ServiceKind.BACKEND), None)
-    if backend is None or view.customer.database is None:
-        return moved(view.run, Stage.SETTING_ENV, now)
-    effect = effect_of(view, "migrate", backend.kind)
-    if effect is None or effect.state is EffectState.INTENT:
-        if _shut(view):
-            return moved(view.run, Stage.UNWINDING, now)
-        return _follow_effect(view) if effect else Decision(view.run, effects=(_migration(view, backend),))
-    if effect.state is EffectState.FAILED:
-        return moved(view.run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
-    if effect.state is not EffectState.CONFIRMED:
-        return _follow_effect(view)
-    return moved(view.run, Stage.SETTING_ENV, now)
-
-
-def _migration(view: View, backend: ServicePlan) -> NewEffect:
-    database = view.customer.database
-    migrations = {one.id: one.checksum for one in database.migrations} if database else {}
-    args = {"postgres_id": database.postgres_id if database else "", "commit": view.run.commit, "files": migrations}
-    return new_effect(view, "migrate", EffectKind.MIGRATE, backend, **args)
-
-
-def _decide_setting_env(view: View, now: datetime) -> Decision:
-    run = view.run
-    if _shut(view):
-        return moved(run, Stage.UNWINDING, now)
-    for service in view.customer.services:
-        for change in service.env_changes:
-            effect = effect_of(view, "env", service.kind, change.key)
-            if effect is None:
-                last = {"is_last": True} if change is service.env_changes[-1] else {}
-                wanted = new_effect(view, "env", EffectKind.SET_ENV, service, env_key=change.key, **last)
-                return Decision(run, effects=(wanted,))
-            if effect.state is EffectState.FAILED:
-                return moved(run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
-            if effect.state.is_open:
-                return _follow_effect(view)
-    if run.kind is RunKind.ENV:
-        return moved(run, Stage.DONE, now)
-    return moved(run, Stage.DEPLOYING, now)
-
-
-def _follow_effect(view: View) -> Decision:
-    return Decision(view.run)
 
 
 # --- deploy -----------------------------------------------------------------------------------------------------------
@@ -246,7 +177,7 @@ def _decide_deploying(view: View, now: datetime) -> Decision:
     if effect.state is EffectState.FAILED:
         return _refused(view, effect, now)
     if effect.state is not EffectState.CONFIRMED:
-        return _follow_effect(view)
+        return Decision(view.run)
     deploy_id = str(effect.result["deploy_id"])
     progress = view.run.of(service.kind)
     if progress.deploy_id != deploy_id:
@@ -264,10 +195,10 @@ def _refused(view: View, effect: Effect, now: datetime) -> Decision:
 
 def _send_deploy(view: View, service: ServicePlan, now: datetime, *, is_asked_for: bool) -> Decision:
     """The next deploy; until the first one is sent a gate that has shut in the meantime still turns the run round."""
-    if _shut(view) and not deploy_was_sent(view):
+    if shut_gates(view) and not deploy_was_sent(view):
         return moved(view.run, Stage.UNWINDING, now)
     if is_asked_for:
-        return _follow_effect(view)
+        return Decision(view.run)
     good = view.run.good_of(service.kind)
     live = good.deploy_id if good is not None else None
     wanted = new_effect(view, "deploy", EffectKind.DEPLOY, service, commit=view.run.commit, live=live)
@@ -375,9 +306,9 @@ def _verified(view: View, now: datetime) -> Decision:
 _STAGES: dict[Stage, Callable[[View, datetime], Decision]] = {
     Stage.QUEUED: _decide_queued,
     Stage.PREFLIGHT: _decide_preflight,
-    Stage.BACKING_UP: _decide_backing_up,
-    Stage.MIGRATING: _decide_migrating,
-    Stage.SETTING_ENV: _decide_setting_env,
+    Stage.BACKING_UP: prepare.decide_backing_up,
+    Stage.MIGRATING: prepare.decide_migrating,
+    Stage.SETTING_ENV: prepare.decide_setting_env,
     Stage.DEPLOYING: _decide_deploying,
     Stage.SETTLING: _decide_settling,
     Stage.VERIFYING: _decide_verifying,

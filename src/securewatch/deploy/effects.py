@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
-from securewatch.core.errors import NeedsHuman, NotFound, Refused, Rejected, Retryable
+from securewatch.core.errors import ConfigError, NeedsHuman, NotFound, Refused, Rejected, Retryable
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.view import Effect, EffectKind
 from securewatch.render import deploys, env_vars, services
@@ -74,6 +74,12 @@ class Vault(Protocol):
 
 class Databases(Protocol):
     """The customers' databases, as effects reach them."""
+
+    async def back_up(self, effect: Effect) -> Mapping[str, Any]:
+        """The verified backup of the effect's run, taken now where there is none; gives what to remember of it.
+
+        Raises like `migrate`.
+        """
 
     async def migrate(self, effect: Effect, guard: Guard) -> Sequence[str]:
         """Apply the migrations of the effect that its database does not have; gives the ids of those applied now.
@@ -196,13 +202,23 @@ async def _read(effect: Effect, tools: Tools, key: str, priority: Priority) -> s
 # --- the database -----------------------------------------------------------------------------------------------------
 
 
+async def ensure_database_backup(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
+    """Take a backup of the customer's database and try a restore of it; one of this run is enough. Writes nothing."""
+    if not effect.state.was_sent:
+        await sending({})
+    try:
+        return Outcome(OutcomeKind.CONFIRMED, await tools.databases.back_up(effect))
+    except (Rejected, Refused, NotFound, ConfigError) as error:
+        return Outcome(OutcomeKind.FAILED, code=error.code, reason=f"{error.what}: {error.why}")
+
+
 async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Apply the release's migrations; which of them the database has is the look, so a lost answer needs no grace."""
     try:
         applied = await tools.databases.migrate(effect, await sending({}))
     except NeedsHuman as error:
         return Outcome(OutcomeKind.NEEDS_HUMAN, code=error.code, reason=f"{error.what}: {error.why}")
-    except (Rejected, Refused, NotFound) as error:
+    except (Rejected, Refused, NotFound, ConfigError) as error:
         return Outcome(OutcomeKind.FAILED, code=error.code, reason=f"{error.what}: {error.why}")
     return Outcome(OutcomeKind.CONFIRMED, {"applied": list(applied)})
 
@@ -350,6 +366,7 @@ def is_at(deploy: Deploy, commit: str) -> bool:
 
 _WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] = {
     EffectKind.BACK_UP_ENV: ensure_env_backup,
+    EffectKind.BACK_UP_DATABASE: ensure_database_backup,
     EffectKind.MIGRATE: ensure_migrated,
     EffectKind.SET_ENV: ensure_env_var,
     EffectKind.RESTORE_ENV: ensure_env_restored,

@@ -209,10 +209,11 @@ class MigrationPlan:
 
 @dataclass(frozen=True)
 class DatabasePlan:
-    """What a deploy does to the customer's database, by Render's id of it."""
+    """What a deploy does to the customer's database, by Render's id of it, and whether a backup comes before it."""
 
     postgres_id: str
     migrations: tuple[MigrationPlan, ...] = ()
+    needs_backup: bool = False
 
     @property
     def is_irreversible(self) -> bool:

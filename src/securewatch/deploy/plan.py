@@ -53,6 +53,7 @@ class Terms:
     gates: GateRules
     rules: DeployRules
     endpoints: Endpoints
+    requires_backup: bool = False
 
 
 @dataclass(frozen=True)

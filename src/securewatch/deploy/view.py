@@ -17,6 +17,7 @@ class EffectKind(StrEnum):
     """What an effect does outside. There is no kind that deletes or suspends a service (S7)."""
 
     BACK_UP_ENV = "back_up_env"
+    BACK_UP_DATABASE = "back_up_database"
     MIGRATE = "migrate"
     SET_ENV = "set_env"
     RESTORE_ENV = "restore_env"

@@ -10,7 +10,8 @@ from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from securewatch.config.address import split_urls
-from securewatch.config.settings import VARIABLES, Settings
+from securewatch.config.settings import Settings
+from securewatch.config.variables import VARIABLES
 from securewatch.rollout.notices import RecipientKind
 
 MAIL_FOLDER = "mail folder"

@@ -49,7 +49,9 @@ class MemberStarter:
         phase, part = view.plans[start.slug]
         async with (await self.deps.database()).read() as tx:
             templates = await load_templates(self.deps, tx, rollout.id)
-        release = ForRelease(rollout, member, part, Terms(part.gates, phase.rules, view.plan.endpoints), templates)
+        release = ForRelease(
+            rollout, member, part, Terms(part.gates, phase.rules, view.plan.endpoints, phase.requires_backup), templates
+        )
         reason = rollout.reason
         return DeployRequest(start.slug, rollout.version, force=member.forced, reason=reason, release=release)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from securewatch.config.effective import effective_values
 from securewatch.config.fleet import ConfigWarning
-from securewatch.config.settings import VARIABLES, Settings
+from securewatch.config.settings import Settings
+from securewatch.config.variables import VARIABLES
 from securewatch.core.errors import Problem
 from securewatch.deps import Deps
 

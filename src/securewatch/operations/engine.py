@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
 
 from securewatch.config.load import FleetReader
 from securewatch.controller.announcer import Announcer
+from securewatch.controller.backups import BackupKeeper
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.databases import CustomerDatabases
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
@@ -20,6 +22,7 @@ from securewatch.operations.usual import load_known
 from securewatch.rollout.model import Member, ReleasePlan
 from securewatch.rollout.schedule import expected_starts
 from securewatch.store import audit
+from securewatch.store.database import Database
 
 IsDone = Callable[[], Awaitable[bool]]
 SHARE_SECONDS = 5.0
@@ -31,9 +34,8 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
     database, box, client = await deps.database(), deps.box(create=True), await deps.client()
     async with database.read() as tx:
         await audit.check_key(tx, box)
-    databases = CustomerDatabases(
-        client, deps.repository, apply=deps.apply_migrations, secret_of=deps.settings.customer_secret
-    )
+    keeper = partial(_keeper, deps, database)
+    databases = CustomerDatabases(client, deps.repository, deps.apply_migrations, deps.settings.customer_secret, keeper)
     tools = Tools(client, StoredVault(database, box, clock=deps.clock), databases, owner_id)
     patience = Patience(
         grace_seconds=deps.settings.grace_seconds,
@@ -59,6 +61,11 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
         ),
         scope=scope,
     )
+
+
+def _keeper(deps: Deps, database: Database) -> BackupKeeper:
+    work = deps.backups(create=True)
+    return BackupKeeper(database, deps.box(create=True), work, deps.clock, deps.settings.actor)
 
 
 async def make_messenger(deps: Deps) -> Messenger:

@@ -17,7 +17,7 @@ _REQUESTS = {
 _STAGES = {
     Stage.QUEUED: "The run waits: for a gate, or for its turn.",
     Stage.PREFLIGHT: "Every gate is open; the customer is measured before anything is written.",
-    Stage.BACKING_UP: "The env vars are being backed up.",
+    Stage.BACKING_UP: "The env vars are being backed up, and the database where the policy asks for it.",
     Stage.MIGRATING: "The release's migrations are being applied to the customer's database.",
     Stage.SETTING_ENV: "The env vars of the plan are being written.",
     Stage.DEPLOYING: "A service is being deployed.",

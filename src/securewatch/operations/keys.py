@@ -7,7 +7,8 @@ same command given again goes on.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from securewatch.config.settings import KEY_SOURCES, VARIABLES, command_environment
+from securewatch.config.settings import command_environment
+from securewatch.config.variables import KEY_SOURCES, VARIABLES
 from securewatch.core.errors import ConfigError, Refused
 from securewatch.deps import Deps
 from securewatch.store import audit, former

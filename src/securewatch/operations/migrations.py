@@ -1,12 +1,10 @@
-"""Which migrations a deploy applies, and whether they bar the way back. Reads the repository and asks the linter."""
-
-from collections.abc import Collection
+"""What a deploy does to a customer's database, and whether migrations bar the way back. Asks repository and linter."""
 
 from securewatch.config.fleet import Customer
 from securewatch.core.errors import Refused
 from securewatch.core.ids import PostgresID
 from securewatch.deploy.back import BARRED
-from securewatch.deploy.model import DatabasePlan, MigrationPlan, ServiceKind
+from securewatch.deploy.model import DatabasePlan, MigrationPlan
 from securewatch.deps import Deps
 from securewatch.migration.files import (
     FOLDER,
@@ -25,36 +23,35 @@ NEWEST_MAJOR = 18
 """The server's version where Render does not say one: the linter then knows of every statement."""
 
 
-async def plan_migrations(
-    deps: Deps, customer: Customer, tag: Tag, *, from_version: str, kinds: Collection[ServiceKind]
+async def plan_database(
+    deps: Deps, customer: Customer, tag: Tag, *, from_version: str, needs_backup: bool
 ) -> DatabasePlan | None:
-    """What a deploy of the tag does to the customer's database; None where the release changes nothing there.
+    """What a deploy of the tag does to the customer's database; None where nothing is done to it.
 
     Raises Refused: SW425 for the way down past a migration that is irreversible, SW423 where it is not known what the
-    database has or which one it is, SW424 where the linter says no.
+    database has or which one it is, SW424 where the linter says no, SW611 where a needed backup is not possible.
     """
-    if ServiceKind.BACKEND not in kinds:
+    migrations = await _plan_migrations(deps, customer, tag, from_version)
+    if not migrations and not needs_backup:
         return None
-    found = await _read(deps, tag.commit)
-    wanted = find_version(tag.name)
-    if not found or wanted is None:
-        return None
-    before = find_version(from_version)
-    if before is not None and before > wanted:
-        await refuse_barred(deps, customer.slug, newer=from_version, older=tag.name)
-        return None
-    migrations = migrations_between(found, before, wanted)
-    if not migrations:
-        return None
-    if before is None:
-        raise _unsure(customer, "the version that runs is not known, so neither is what its database has")
     if customer.database_id is None:
-        raise _unsure(customer, "its files name no database (database_id)")
-    client = await deps.client()
-    instance = await fetch_postgres(client, PostgresID(customer.database_id), priority=Priority.CLI)
-    await check_migrations(migrations, server_major=_major(instance.version))
+        raise _unsure(customer, "its files name no database (database_id)") if migrations else _no_database(customer)
+    if migrations:
+        instance = await fetch_postgres(await deps.client(), PostgresID(customer.database_id), priority=Priority.CLI)
+        await check_migrations(migrations, server_major=_major(instance.version))
     planned = tuple(MigrationPlan(one.id, one.checksum, one.is_irreversible) for one in migrations)
-    return DatabasePlan(customer.database_id, planned)
+    return DatabasePlan(customer.database_id, planned, needs_backup)
+
+
+async def _plan_migrations(deps: Deps, customer: Customer, tag: Tag, from_version: str) -> tuple[Migration, ...]:
+    found, wanted, before = await _read(deps, tag.commit), find_version(tag.name), find_version(from_version)
+    if wanted is not None and before is not None and before > wanted:
+        await refuse_barred(deps, customer.slug, newer=from_version, older=tag.name)
+        return ()
+    migrations = migrations_between(found, before, wanted) if wanted is not None else ()
+    if migrations and before is None:
+        raise _unsure(customer, "the version that runs is not known, so neither is what its database has")
+    return migrations
 
 
 async def refuse_barred(deps: Deps, slug: str, *, newer: str, older: str) -> None:
@@ -82,6 +79,15 @@ async def _read(deps: Deps, commit: str) -> tuple[Migration, ...]:
 def _major(version: str) -> int:
     first = version.partition(".")[0]
     return int(first) if first.isdigit() else NEWEST_MAJOR
+
+
+def _no_database(customer: Customer) -> Refused:
+    return Refused(
+        "SW611",
+        f"{customer.slug}'s policy asks for a backup, and its files name no database",
+        why="a deploy without that backup is refused, with --force too",
+        fix="name its database in the files (database_id), or change the policy",
+    )
 
 
 def _unsure(customer: Customer, why: str) -> Refused:

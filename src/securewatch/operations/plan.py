@@ -25,7 +25,7 @@ from securewatch.deploy.plan import (
 from securewatch.deploy.survey import fetch_facts
 from securewatch.deps import Deps
 from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
-from securewatch.operations.migrations import plan_migrations
+from securewatch.operations.migrations import plan_database
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
 from securewatch.rollout.freezes import FreezeCheck, FreezeKind
@@ -124,9 +124,9 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         from_version,
         notes=tuple(_notes(deps, customer, request)),
         terms=request.release.terms if request.release else None,
-        database=await plan_migrations(deps, customer, tag, from_version=from_version, kinds=request.kinds),
+        database=await _plan_database(deps, customer, request, tag, from_version),
     )
-    checks += _check_migrations(planning.database)
+    checks += _check_database(planning.database)
     target = Target(
         kind=request.kind,
         version=tag.name,
@@ -192,15 +192,26 @@ def refuse(findings: Sequence[Finding], *, forced: bool = False) -> None:
     )
 
 
-def _check_migrations(database: DatabasePlan | None) -> list[Check]:
+async def _plan_database(
+    deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, from_version: str
+) -> DatabasePlan | None:
+    if ServiceKind.BACKEND not in request.kinds or request.kind is not RunKind.DEPLOY:
+        return None
+    terms = request.release.terms if request.release else None
+    needs_backup = terms.requires_backup if terms else deps.fleet.gates_of(customer).requires_backup
+    return await plan_database(deps, customer, tag, from_version=from_version, needs_backup=needs_backup)
+
+
+def _check_database(database: DatabasePlan | None) -> list[Check]:
     if database is None:
         return []
-    barring = [one.id for one in database.migrations if one.irreversible]
-    count = len(database.migrations)
+    backup = [Check("backup", f"{database.postgres_id} is backed up first, and the backup tried")]
+    checks = backup if database.needs_backup else []
+    barring, count = [one.id for one in database.migrations if one.irreversible], len(database.migrations)
     detail = f"{count} {'migration' if count == 1 else 'migrations'} of {database.postgres_id}"
     if barring:
-        return [Check("database", f"{detail}; after {barring[0]} only a restore leads back", "warning")]
-    return [Check("database", f"{detail}; older versions can live with them")]
+        return [*checks, Check("database", f"{detail}; after {barring[0]} only a restore leads back", "warning")]
+    return [*checks, Check("database", f"{detail}; older versions can live with them")] if count else checks
 
 
 def check_services(

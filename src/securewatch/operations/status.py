@@ -23,7 +23,7 @@ _STATUS = {
 _WORDS = {
     Stage.QUEUED: "waiting to start",
     Stage.PREFLIGHT: "pre-deployment checks",
-    Stage.BACKING_UP: "backing up env vars",
+    Stage.BACKING_UP: "backing up",
     Stage.MIGRATING: "migrating the database",
     Stage.SETTING_ENV: "setting env vars",
     Stage.SETTLING: "settling",

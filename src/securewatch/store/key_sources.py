@@ -3,7 +3,8 @@
 import importlib
 from typing import Any
 
-from securewatch.config.settings import VARIABLES, Settings, command_environment
+from securewatch.config.settings import Settings, command_environment
+from securewatch.config.variables import VARIABLES
 from securewatch.store.box import unusable_key
 from securewatch.store.key_command import output_of
 

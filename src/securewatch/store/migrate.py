@@ -15,7 +15,7 @@ from securewatch.store.codec import to_text
 from securewatch.store.connections import BUSY_SECONDS, PRAGMAS
 from securewatch.store.failures import translated, unusable
 
-REVISION = "0002"
+REVISION = "0003"
 """The schema that this version of the tool knows; revisions are numbers that only grow."""
 MIN_TOOL_VERSION = "0.1.0"
 """The lowest version of the tool that may write to that schema; recorded in the database."""

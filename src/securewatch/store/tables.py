@@ -302,3 +302,16 @@ calendar_entry = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("document", sa.Text, nullable=False),
 )
+
+database_backup = sa.Table(
+    "database_backup",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("taken_at", sa.Text, nullable=False),
+    sa.Column("removed_at", sa.Text),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index("ix_database_backup_customer", "slug", "taken_at"),
+    sa.Index("ix_database_backup_run", "run_id"),
+)

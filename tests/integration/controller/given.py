@@ -1,7 +1,7 @@
 """The real controller, ledger, store and client over the local platform in-process, on a clock that the test moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,11 @@ import httpx2
 from localrender.app import create_app
 from localrender.faults import ConnectionDropped
 from localrender.model import Deploy
+from securewatch.backup.model import Header, TableDifference, TableFacts, Trailer
+from securewatch.backup.restore import Restored
+from securewatch.backup.take import Taken
+from securewatch.backup.work import Backups
+from securewatch.controller.backups import BackupKeeper
 from securewatch.controller.controller import EVERYTHING, Controller, Parts, Scope
 from securewatch.controller.databases import CustomerDatabases
 from securewatch.controller.ledger import Ledger, LedgerParts, Patience
@@ -36,7 +41,7 @@ from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
 from securewatch.versions.git import VendorRepository
 from securewatch.versions.tag import Tag
-from tests.factories import BACKEND, FRONTEND, SERVICE_IDS, make_customer_plan, make_plan, make_run, make_service
+from tests.factories import BACKEND, FRONTEND, NOW, SERVICE_IDS, make_customer_plan, make_plan, make_run, make_service
 from tests.fakes.hosting import FakeHost, make_commit
 from tests.fakes.rig import KEY, Rig, running_rig
 
@@ -145,11 +150,32 @@ class FakeRepository:
 
 
 class FakeDatabase:
-    """The customer's database behind the real way to it: what was applied to it, at which URL, and what it raises."""
+    """The customer's database behind the real way to it: what was applied to it, at which URL, and what it raises.
+
+    It gives backups too, as `Backups` does; `differences` are what a try of one finds.
+    """
+
+    shown_place = "/backups"
 
     def __init__(self) -> None:
         self.applied: dict[str, str] = {}
         self.error: SecurewatchError | None = None
+        self.taken: list[str] = []
+        self.tried: list[str] = []
+        self.differences: tuple[TableDifference, ...] = ()
+
+    async def take(self, customer: str, *, version: str, url: str, progress: object) -> Taken:
+        if self.error is not None:
+            raise self.error
+        self.taken.append(f"{customer}/{len(self.taken)}.swbackup")
+        header = Header(SecretBox(bytes(range(32))).key_id, customer, version, NOW, NOW, "16.4", 16, "UTF8")
+        trailer = Trailer(100, "a" * 64, 8000, (TableFacts("public.orders", 3, "c0"),))
+        return Taken(self.taken[-1], header, trailer, 120, 2.0)
+
+    async def verify(self, name: str, *, customer: str, key: tuple[str, bytes], customers: Collection[str]) -> Restored:
+        self.tried.append(name)
+        header = Header(key[0], customer, "v1.0.0", NOW, NOW, "16.4", 16, "UTF8")
+        return Restored(header, Trailer(100, "a" * 64, 8000, ()), 3.0, self.differences)
 
     async def apply(self, url: str, migrations: Sequence[Migration]) -> Sequence[str]:
         if self.error is not None:
@@ -181,8 +207,9 @@ class Engine:
         vault = StoredVault(self.database, self.box, clock=self.clock)
         owner_id = self.rig.backend.owner_id
         patience = Patience(GRACE_SECONDS, HTTP_TIMEOUT_SECONDS, self.clock.monotonic(), self.clock.now())
-        repository, apply = cast("VendorRepository", self.repository), self.customer_database.apply
-        databases = CustomerDatabases(self.client, repository, apply=apply, secret_of=lambda _slug, _key: None)
+        repository, customer = cast("VendorRepository", self.repository), self.customer_database
+        keeper = BackupKeeper(self.database, self.box, cast("Backups", customer), self.clock, "ann")
+        databases = CustomerDatabases(self.client, repository, customer.apply, lambda _slug, _key: None, lambda: keeper)
         tools = Tools(self.client, vault, databases, owner_id)
         self.ledger = Ledger(LedgerParts(self.database, self.box, tools, "ann"), clock=self.clock, patience=patience)
         sight = Sight(self.client, cast("Prober", self.prober), repository)

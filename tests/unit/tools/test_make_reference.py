@@ -7,7 +7,7 @@ import typer
 
 from securewatch.cli.app import app
 from securewatch.config.schema import FILE_MODELS
-from securewatch.config.settings import VARIABLES
+from securewatch.config.variables import VARIABLES
 from securewatch.core.codes import ERROR_CODES
 from securewatch.core.errors import ExitCode
 from securewatch.operations.events import ACTIONS

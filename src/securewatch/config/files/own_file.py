@@ -133,3 +133,8 @@ class SecurewatchFile(FileModel):
     p95_may_fail: StrictBool = Field(
         False, description="Whether a 95th percentile over twice the baseline fails a verification."
     )
+    keep_backups: Annotated[Duration | None, GIVEN] = Field(
+        None,
+        description="How long every database backup is kept; what a policy's rollback window needs stays longer. "
+        "Default: 14_days.",
+    )
