@@ -81,6 +81,20 @@ async def test_a_backup_is_verified_on_the_server_that_was_named_and_nothing_sta
     assert execute(server, f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%'") == []
 
 
+async def test_scratch_databases_of_killed_processes_are_removed_and_those_in_use_stay(
+    databases: Databases, place: Given
+) -> None:
+    taken, server = await place.take(), databases.own_server()
+    execute(server, f"CREATE DATABASE {PREFIX}left", f"CREATE DATABASE {PREFIX}used")
+
+    async with DatabaseAddress(server).beside(f"{PREFIX}used").connect():
+        await verify_backup(taken.name, place.place, named(server), customer="acme-corp")
+
+    left = execute(server, f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%'")
+    execute(server, f"DROP DATABASE {PREFIX}used")
+    assert left == [(f"{PREFIX}used",)]
+
+
 async def test_rows_that_a_dump_left_out_are_found(databases: Databases, small: str, tmp_path: Path) -> None:
     careless_programs(tmp_path / "bin", "--exclude-table-data=public.visits_2026 --exclude-table=public.nothing")
     careless = given(small, tmp_path / "kept", pg_bin=tmp_path / "bin")
