@@ -16,6 +16,8 @@ from securewatch.core.address import is_loopback
 from securewatch.core.errors import ConfigError, Retryable
 
 CONNECT_SECONDS_MAX = 20
+KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
+"""So that a server that is gone without a word is noticed within 90 seconds."""
 _DEFAULT_PORT = "5432"
 _SESSION: LiteralString = """
     SELECT set_config(name, CASE name WHEN 'search_path' THEN '' ELSE '0' END, false) FROM pg_catalog.pg_settings
@@ -87,7 +89,9 @@ class DatabaseAddress:
         """
         try:
             async with await psycopg.AsyncConnection.connect(
-                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS_MAX, application_name="securewatch"
+                make_conninfo(self._url, **KEEPALIVES, connect_timeout=CONNECT_SECONDS_MAX),
+                autocommit=True,
+                application_name="securewatch",
             ) as connection:
                 await connection.execute(_SESSION)
                 yield connection

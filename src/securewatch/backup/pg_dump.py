@@ -18,7 +18,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from securewatch.backup.connection import CONNECT_SECONDS_MAX, DatabaseAddress
+from securewatch.backup.connection import CONNECT_SECONDS_MAX, KEEPALIVES, DatabaseAddress
 from securewatch.backup.programs import Programs, find_programs, no_programs
 from securewatch.backup.reason import safe_reason
 from securewatch.core.errors import Rejected
@@ -91,7 +91,7 @@ async def restore_dump(
     Raises Rejected (SW609) where pg_restore does not bring it to its end; ConfigError (SW110).
     """
     command = [str(programs.pg_restore), *_RESTORE, "--single-transaction"]
-    command += [f"--dbname={make_conninfo(dbname=address.name)}", *(_FOR_SCRATCH if is_scratch else ())]
+    command += _FOR_SCRATCH if is_scratch else ()
     async with _running(command, address, is_fed=True) as run:
         await _feed(run.process, dump)
         complaint = await run.finish()
@@ -138,6 +138,7 @@ async def _running(command: Sequence[str], address: DatabaseAddress, *, is_fed: 
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
+            f"--dbname={make_conninfo(dbname=address.name, **KEEPALIVES)}",
             env=environment,
             cwd="/",
             stdin=PIPE if is_fed else DEVNULL,

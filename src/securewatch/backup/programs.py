@@ -44,6 +44,17 @@ def find_embedded() -> Path | None:
     return Path(found.submodule_search_locations[0]) if found and found.submodule_search_locations else None
 
 
+def check_driver() -> None:
+    """Raise ConfigError (SW110) where the extra is not installed. To be asked before the modules that need it."""
+    if find_spec("psycopg") is None:
+        raise ConfigError(
+            "SW110",
+            "databases cannot be reached",
+            why="the driver psycopg is not installed",
+            fix=f"install {EXTRA}",
+        )
+
+
 def no_programs(why: str) -> ConfigError:
     """The error (SW110) when nothing that was found will do."""
     return ConfigError(

@@ -47,10 +47,18 @@ async def restore_into(target: Target, name: str, place: Place, *, customer: str
         began = place.clock.monotonic()
         async with aclosing(archive.dump()) as dump:
             await restore_dump(programs, target.database, dump, is_scratch=target.is_scratch)
+        if not target.is_scratch:
+            await _analyze(target.database)
         seconds = place.clock.monotonic() - began
     async with open_snapshot(target.database) as snapshot:
         found = await snapshot.read_tables()
     return Restored(archive.header, archive.trailer, seconds, compare_tables(archive.trailer.tables, found))
+
+
+async def _analyze(database: DatabaseAddress) -> None:
+    """Let the planner know the restored tables, or the first questions to them would be slow."""
+    async with database.connect() as connection:
+        await connection.execute("ANALYZE")
 
 
 async def _check(database: DatabaseAddress, major: int, header: Header) -> None:

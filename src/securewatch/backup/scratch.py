@@ -57,16 +57,20 @@ async def _made_on(
     server: DatabaseAddress, header: Header, *, owner: str | None = None
 ) -> AsyncIterator[DatabaseAddress]:
     name = PREFIX + secrets.token_hex(8)
+    database = sql.Identifier(name)
     made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LOCALE 'C'")
     give = sql.SQL("CREATE ROLE {owner} LOGIN; ALTER DATABASE {database} OWNER TO {owner}")
     dropped = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-    database = sql.Identifier(name)
-    await _execute(server, made.format(database, sql.Literal(header.encoding)))
+    async with server.connect() as connection:
+        await _remove_leftovers(connection)
+        await connection.execute(made.format(database, sql.Literal(header.encoding)))
     try:
-        if owner is not None:
-            await _execute(server, give.format(owner=sql.Identifier(owner), database=database))
-        await _add_extensions(server.beside(name), header.extensions)
-        yield server.beside(name, user=owner)
+        # As long as this connection is open, the database is no leftover.
+        async with server.beside(name).connect() as connection:
+            if owner is not None:
+                await connection.execute(give.format(owner=sql.Identifier(owner), database=database))
+            await _add_extensions(connection, header.extensions)
+            yield server.beside(name, user=owner)
     finally:
         await asyncio.shield(_execute(server, dropped.format(database)))
 
@@ -76,13 +80,22 @@ async def _execute(server: DatabaseAddress, statement: sql.Composed) -> None:
         await connection.execute(statement)
 
 
-async def _add_extensions(database: DatabaseAddress, names: Sequence[str]) -> None:
+async def _remove_leftovers(connection: psycopg.AsyncConnection) -> None:
+    """Drop scratch databases that nobody is connected to: who made them was killed, and they hold customers' rows."""
+    listed = await connection.execute(
+        "SELECT datname FROM pg_catalog.pg_database WHERE starts_with(datname, %s)", [PREFIX]
+    )
+    for (name,) in await listed.fetchall():
+        with suppress(psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
+            await connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+async def _add_extensions(connection: psycopg.AsyncConnection, names: Sequence[str]) -> None:
     """Make the extensions that only a superuser may; where one cannot be made, the restore will say what it lacks."""
-    async with database.connect() as connection:
-        for name in names:
-            with suppress(psycopg.Error):
-                statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public CASCADE")
-                await connection.execute(statement.format(sql.Identifier(name)))
+    for name in names:
+        with suppress(psycopg.Error):
+            statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public CASCADE")
+            await connection.execute(statement.format(sql.Identifier(name)))
 
 
 def _check(database: DatabaseAddress, customers: Sequence[DatabaseAddress]) -> None:

@@ -203,5 +203,5 @@ class Storage:
             "SW607",
             f"the place for backups {self.shown} failed",
             why=why,
-            fix="see that it is there, may be written and has space; `securewatch backup prune` makes some",
+            fix="see that it is there, may be written and has space, then try again",
         )

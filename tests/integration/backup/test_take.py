@@ -262,14 +262,14 @@ def told(error: SecurewatchError) -> str:
     return f"{error!r} {error.why} {error.fix} {error.__cause__!r}"
 
 
-def programs_of(url: str) -> dict[int, bytes]:
-    """What /proc tells of each pg_dump that runs against the database's server: its arguments and environment."""
+def programs_of(url: str, name: str = "pg_dump") -> dict[int, bytes]:
+    """What /proc tells of each program that runs against the database's server: its arguments and environment."""
     port = f"PGPORT={wanted(url).database.variables['PGPORT']}\0".encode()
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             command, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
-            if b"pg_dump\0" in command and port in environment:
+            if f"{name}\0".encode() in command and port in environment:
                 found[int(entry.name)] = command + environment
         except OSError:
             continue

@@ -19,6 +19,7 @@ from securewatch.backup.take import Taken
 from securewatch.backup.verify import verify_backup
 from securewatch.core.errors import Refused, Rejected
 from tests.integration.backup.given import (
+    BULK,
     KEY,
     SCHEMA,
     Databases,
@@ -28,7 +29,7 @@ from tests.integration.backup.given import (
     running_databases,
     wanted,
 )
-from tests.integration.backup.test_take import make_program
+from tests.integration.backup.test_take import make_program, programs_of
 
 pytestmark = pytest.mark.xdist_group("backup_verify")
 HOLDER = """
@@ -41,6 +42,28 @@ async def main():
         await asyncio.Event().wait()
 
 asyncio.run(main())
+"""
+
+RESTORER = """
+import asyncio, sys
+from pathlib import Path
+from securewatch.backup.connection import DatabaseAddress
+from securewatch.backup.restore import Target, restore_into
+from securewatch.backup.storage import Storage
+from tests.integration.backup.given import given
+
+class Stopping(Storage):
+    async def read(self, name):
+        count = 0
+        async for piece in super().read(name):
+            yield piece
+            count += 1
+            if count == 4:
+                print("half-way", flush=True)
+                sys.stdin.read()
+
+place = given("", Path(sys.argv[1]), storage=Stopping(sys.argv[1])).place
+asyncio.run(restore_into(Target(DatabaseAddress(sys.argv[2])), sys.argv[3], place, customer="acme-corp"))
 """
 
 
@@ -79,6 +102,20 @@ async def test_a_backup_is_verified_on_the_server_that_was_named_and_nothing_sta
 
     assert restored.differences == ()
     assert execute(server, f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%'") == []
+
+
+async def test_scratch_databases_of_killed_processes_are_removed_and_those_in_use_stay(
+    databases: Databases, place: Given
+) -> None:
+    taken, server = await place.take(), databases.own_server()
+    execute(server, f"CREATE DATABASE {PREFIX}left", f"CREATE DATABASE {PREFIX}used")
+
+    async with DatabaseAddress(server).beside(f"{PREFIX}used").connect():
+        await verify_backup(taken.name, place.place, named(server), customer="acme-corp")
+
+    left = execute(server, f"SELECT datname FROM pg_database WHERE datname LIKE '{PREFIX}%'")
+    execute(server, f"DROP DATABASE {PREFIX}used")
+    assert left == [(f"{PREFIX}used",)]
 
 
 async def test_rows_that_a_dump_left_out_are_found(databases: Databases, small: str, tmp_path: Path) -> None:
@@ -132,8 +169,10 @@ async def test_a_damaged_backup_is_refused_and_leaves_the_target_empty(
     assert tables_of(empty) == []
 
 
-async def test_a_backup_of_another_key_or_customer_is_refused(place: Given, tmp_path: Path, small: str) -> None:
-    taken = await place.take()
+async def test_a_backup_of_another_key_or_customer_is_refused(
+    databases: Databases, place: Given, tmp_path: Path, small: str
+) -> None:
+    taken, scratch = await place.take(), named(databases.own_server())
     other_name = given(small, tmp_path / "kept", key=ArchiveKey("key-2", KEY.key))
     other_key = given(small, tmp_path / "kept", key=ArchiveKey(KEY.key_id, bytes(32)))
     other_customer = place.folder / taken.name.replace("acme-corp", "medhealth")
@@ -146,7 +185,7 @@ async def test_a_backup_of_another_key_or_customer_is_refused(place: Given, tmp_
         (place, taken.name.replace("acme-corp", "medhealth"), "medhealth"),
     ):
         with pytest.raises(Refused) as caught:
-            await verify_backup(name, one.place, ScratchServer(), customer=customer)
+            await verify_backup(name, one.place, scratch, customer=customer)
         assert caught.value.code == "SW606"
 
 
@@ -182,6 +221,33 @@ async def test_a_restore_that_fails_half_way_keeps_nothing_and_tells_no_data(
 
     assert (caught.value.code, tables_of(empty)) == ("SW609", [])
     assert "canary" not in f"{caught.value.why} {caught.value.__cause__!r} {caught.value.__context__!r}"
+
+
+async def test_a_restore_whose_process_is_killed_keeps_nothing_and_can_be_begun_again(
+    databases: Databases, tmp_path: Path
+) -> None:
+    place, empty = given(databases.make(BULK.format(rows=4000)), tmp_path), databases.make()
+    taken = await place.take()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", RESTORER, str(tmp_path), empty, taken.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "half-way\n"
+    (child,) = programs_of(empty, "pg_restore")
+
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+
+    async with asyncio.timeout(10):
+        while Path(f"/proc/{child}").exists():
+            await asyncio.sleep(0.02)
+    assert tables_of(empty) == []
+    target = Target(DatabaseAddress(empty))
+    restored = await restore_into(target, taken.name, place.place, customer="acme-corp")
+    assert restored.differences == ()
 
 
 async def test_a_customers_database_is_no_scratch_database(place: Given, small: str) -> None:
