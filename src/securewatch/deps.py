@@ -162,7 +162,7 @@ class Deps:
         key = ArchiveKey(box.key_id, box.archive_key())
         scratch = settings.scratch_database_url
         return Backups(
-            Place(Storage(settings.backup_url.get_secret_value()), key, self.clock, settings.pg_bin),
+            Place(Storage(settings.backup_url), key, self.clock, settings.pg_bin),
             DatabaseAddress(scratch.get_secret_value()) if scratch is not None else None,
         )
 

@@ -13,9 +13,10 @@ from securewatch.core.errors import ConfigError, Conflict, ExitCode, Problem
 from securewatch.deploy.model import EnvChange, GateRules, Plan, RunKind, Stage, WindowSpec
 from securewatch.deploy.view import Decision, WaitingOn
 from securewatch.health.verdict import Baseline, Comparison
+from securewatch.operations.checks import Check
 from securewatch.operations.health import CustomerHealth, ServiceHealth
 from securewatch.operations.history import CustomerCard, CustomerRow
-from securewatch.operations.plan import Check, DeployRequest, Planned
+from securewatch.operations.plan import DeployRequest, Planned
 from securewatch.operations.status import CustomerStatus, status_of
 from tests.factories import (
     BACKEND,

@@ -102,3 +102,11 @@ def _fact(value: object) -> str:
     if isinstance(value, list):
         return ",".join(_fact(one) for one in value)
     return " ".join(_PRECISE.sub(r"\1Z", str(value)).split())
+
+
+def show_bytes(count: int) -> str:
+    """A number of bytes in the largest decimal unit of which there is one at least: `42 B`, `1.3 MB`."""
+    amount, units = float(count), ["B", "kB", "MB", "GB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{count} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"

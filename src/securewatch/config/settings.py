@@ -60,7 +60,7 @@ class Settings:
     secret_key_file: Path | None
     secret_key_command: SecretStr | None
     secret_key_keyring: str | None
-    backup_url: SecretStr
+    backup_url: str = field(repr=False)
     pg_bin: Path | None
     scratch_database_url: SecretStr | None
     http_timeout_seconds: float
@@ -137,7 +137,7 @@ def load_settings(
         secret_key_file=values.path("secret_key_file"),
         secret_key_command=_secret(values.text("secret_key_command")),
         secret_key_keyring=_name(values, "secret_key_keyring"),
-        backup_url=SecretStr(values.text("backup_url") or str(state_dir / "backups")),
+        backup_url=values.text("backup_url") or str(state_dir / "backups"),
         pg_bin=values.path("pg_bin"),
         scratch_database_url=_secret(values.text("scratch_database_url")),
         http_timeout_seconds=_seconds(values, "http_timeout_seconds", HTTP_TIMEOUT_SECONDS),

@@ -34,7 +34,7 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
     database, box, client = await deps.database(), deps.box(create=True), await deps.client()
     async with database.read() as tx:
         await audit.check_key(tx, box)
-    keeper = partial(_keeper, deps, database)
+    keeper = partial(make_keeper, deps, database)
     databases = CustomerDatabases(client, deps.repository, deps.apply_migrations, deps.settings.customer_secret, keeper)
     tools = Tools(client, StoredVault(database, box, clock=deps.clock), databases, owner_id)
     patience = Patience(
@@ -63,7 +63,8 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
     )
 
 
-def _keeper(deps: Deps, database: Database) -> BackupKeeper:
+def make_keeper(deps: Deps, database: Database) -> BackupKeeper:
+    """Keeps backups. Raises ConfigError (SW110) where what it needs is not installed."""
     work = deps.backups(create=True)
     return BackupKeeper(database, deps.box(create=True), work, deps.clock, deps.settings.actor)
 

@@ -12,11 +12,11 @@ from securewatch.deploy.facts import ServiceFacts
 from securewatch.deploy.model import EnvChange, RunKind, ServiceKind
 from securewatch.deploy.plan import DATABASE_URL, EnvPlan, Planning, Target, plan_deploy, with_fingerprints
 from securewatch.deps import Deps
+from securewatch.operations.checks import Check
 from securewatch.operations.env_entries import find_entry
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import (
     BOTH,
-    Check,
     DeployRequest,
     Planned,
     check_freezes,

@@ -89,6 +89,12 @@ _PEOPLE = {
     "pause.all": "The kill switch was thrown; with the reason.",
     "resume.all": "The kill switch was lifted.",
 }
+_BACKUPS = {
+    "backup.taken": "A customer's database was backed up; with the archive's name, its bytes and rows.",
+    "backup.verified": "A restore of a backup gave what was backed up; with the seconds it took.",
+    "backup.failed": "A restore of a backup gave something else; with what differs.",
+    "backup.removed": "A backup's archive was deleted; with the rule that let it go.",
+}
 ACTIONS: dict[str, str] = {
     **{f"{kind}.requested": meaning for kind, meaning in _REQUESTS.items()},
     **_PEOPLE,
@@ -97,6 +103,7 @@ ACTIONS: dict[str, str] = {
     **{f"member.{state}": meaning for state, meaning in _MEMBERS.items()},
     **_JOINED,
     **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
+    **_BACKUPS,
     **{f"notice.{state}": meaning for state, meaning in _NOTICES.items()},
 }
 """Every action that the audit log may hold, with what it tells."""

@@ -35,7 +35,7 @@ async def plan_database(
     if not migrations and not needs_backup:
         return None
     if customer.database_id is None:
-        raise _unsure(customer, "its files name no database (database_id)") if migrations else _no_database(customer)
+        raise _unsure(customer, "its files name no database (database_id)") if migrations else no_database(customer)
     if migrations:
         instance = await fetch_postgres(await deps.client(), PostgresID(customer.database_id), priority=Priority.CLI)
         await check_migrations(migrations, server_major=_major(instance.version))
@@ -81,12 +81,13 @@ def _major(version: str) -> int:
     return int(first) if first.isdigit() else NEWEST_MAJOR
 
 
-def _no_database(customer: Customer) -> Refused:
+def no_database(customer: Customer) -> Refused:
+    """The error of a customer whose files name no database where one is needed."""
     return Refused(
         "SW611",
-        f"{customer.slug}'s policy asks for a backup, and its files name no database",
-        why="a deploy without that backup is refused, with --force too",
-        fix="name its database in the files (database_id), or change the policy",
+        f"there is no database of {customer.slug} to back up",
+        why="its files name none",
+        fix="name it in the files (database_id); without one, a policy that asks for backups does not fit it",
     )
 
 

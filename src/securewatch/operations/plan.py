@@ -24,6 +24,7 @@ from securewatch.deploy.plan import (
 )
 from securewatch.deploy.survey import fetch_facts
 from securewatch.deps import Deps
+from securewatch.operations.checks import Check, check_database
 from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
 from securewatch.operations.migrations import plan_database
 from securewatch.operations.owner import find_owner
@@ -73,15 +74,6 @@ class ForRelease:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One pre-deployment check as people see it. `state` is ok, warning or forced."""
-
-    name: str
-    detail: str
-    state: str = "ok"
-
-
-@dataclass(frozen=True)
 class Planned:
     """A plan with the checks behind it. `values` hold env values by service id: never printed, sealed when kept."""
 
@@ -114,7 +106,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
     facts = await fetch_all(deps, expected)
     checks += check_services(customer, expected, facts, owner_id)
     prints = await _check_isolation(deps, customer, facts, checks)
-    from_version = await _version_of(deps, facts)
+    from_version = await version_of(deps, facts)
     checks += await _check_policy(deps, customer, request, tag, from_version)
     env = _plan_env(deps, customer, request, facts)
     planning = Planning(
@@ -126,7 +118,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         terms=request.release.terms if request.release else None,
         database=await _plan_database(deps, customer, request, tag, from_version),
     )
-    checks += _check_database(planning.database)
+    checks += check_database(planning.database)
     target = Target(
         kind=request.kind,
         version=tag.name,
@@ -202,18 +194,6 @@ async def _plan_database(
     return await plan_database(deps, customer, tag, from_version=from_version, needs_backup=needs_backup)
 
 
-def _check_database(database: DatabasePlan | None) -> list[Check]:
-    if database is None:
-        return []
-    backup = [Check("backup", f"{database.postgres_id} is backed up first, and the backup tried")]
-    checks = backup if database.needs_backup else []
-    barring, count = [one.id for one in database.migrations if one.irreversible], len(database.migrations)
-    detail = f"{count} {'migration' if count == 1 else 'migrations'} of {database.postgres_id}"
-    if barring:
-        return [*checks, Check("database", f"{detail}; after {barring[0]} only a restore leads back", "warning")]
-    return [*checks, Check("database", f"{detail}; older versions can live with them")] if count else checks
-
-
 def check_services(
     customer: Customer, expected: Sequence[Expected], facts: Sequence[ServiceFacts], owner_id: str
 ) -> list[Check]:
@@ -276,7 +256,7 @@ async def refuse_moved(deps: Deps, tag: Tag, *, planned: str | None = None) -> N
         )
 
 
-async def _version_of(deps: Deps, facts: Sequence[ServiceFacts]) -> str:
+async def version_of(deps: Deps, facts: Sequence[ServiceFacts]) -> str:
     """The tag at the commit that is live now; empty where there is none."""
     live = next((one.live.commit for one in facts if one.live is not None and one.live.commit), None)
     if live is None:

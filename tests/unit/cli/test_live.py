@@ -89,8 +89,8 @@ def test_a_controller_tells_each_change_of_each_customer_once(capsys: pytest.Cap
         "12:00:00  acme-corp  backend    pre-deployment checks",
         "12:00:00  acme-corp  frontend   pre-deployment checks",
         "12:00:00  acme-corp  · queued  deploy v1.1.0",
-        "12:00:00  acme-corp  backend    backing up env vars",
-        "12:00:00  acme-corp  frontend   backing up env vars",
+        "12:00:00  acme-corp  backend    backing up",
+        "12:00:00  acme-corp  frontend   backing up",
         "12:00:00  acme-corp  ▶ building  deploy v1.1.0",
     ]
 
