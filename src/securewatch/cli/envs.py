@@ -32,7 +32,7 @@ def env_history(
     service_type: options.ServiceType = "both",
     limit: options.Limit = 20,
 ) -> None:
-    """List the entries of a customer's env vars, the newest first. Keys are named, values never shown.
+    """List a customer's env vars as they were. The newest entry first; keys are named, values never shown.
 
     securewatch env history --customer acme-corp --service-type backend
     """
@@ -76,7 +76,7 @@ def env_diff(
     second: Second = None,
     service_type: options.ServiceType = "both",
 ) -> None:
-    """Compare two entries of env vars, or one with Render now. Values are shown as keyed fingerprints.
+    """Compare an entry of env vars with Render now. Or with another entry; values are shown as keyed fingerprints.
 
     securewatch env diff --customer acme-corp
 

@@ -17,7 +17,7 @@ from securewatch.notify.channels import Channel, Channels
 from securewatch.notify.notice import Letter, compose
 from securewatch.notify.sending import Outcome, Sender, Sending
 from securewatch.rollout.notices import Notice
-from securewatch.store import audit, meta, outbox
+from securewatch.store import audit, former, meta, outbox
 from securewatch.store.box import SecretBox
 from securewatch.store.database import Database, Tx
 from securewatch.store.locks import ControllerLock
@@ -117,11 +117,19 @@ class Messenger:
             await self._audit(tx, await outbox.mark_over(tx, entry, NoticeState.NOT_CONFIGURED, why), now)
             return None
         letter = compose(notice, customer, fleet.messages, now=now)
-        marked = ((self._parts.box.fingerprint(one.target), one) for one in channels)
-        ways = tuple((print_, one) for print_, one in marked if print_ not in entry.delivery.settled)
+        ways = await self._ways(tx, entry, channels)
         sending = await outbox.mark_sending(tx, entry)
         await self._audit(tx, sending, now)
         return _Parcel(sending, letter, ways)
+
+    async def _ways(self, tx: Tx, entry: Entry, channels: Sequence[Channel]) -> tuple[tuple[str, Channel], ...]:
+        """The channels that are not settled, each with its fingerprint; one may be settled under an earlier key."""
+        found = []
+        for channel in channels:
+            prints = await former.fingerprints(tx, self._parts.box, channel.target)
+            if not set(prints).intersection(entry.delivery.settled):
+                found.append((prints[0], channel))
+        return tuple(found)
 
     # --- send and record ----------------------------------------------------------------------------------------------
 

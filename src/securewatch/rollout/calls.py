@@ -17,6 +17,8 @@ READS_OF_CUSTOMER = 1
 READS_OF_SERVICE = 10
 """The plan: service, deploys, domains, env vars. The preflight: service, deploys, domains. The backup: env vars. Before
 the deploy: service, deploys."""
+READS_OF_HISTORY = 1
+"""All env vars, after the last one of a service was written."""
 SERVICE_COUNT = 2
 
 
@@ -37,8 +39,10 @@ def count_calls(plan: ReleasePlan, build_seconds: float = BUILD_SECONDS) -> Call
     for phase in plan.phases:
         polls = math.ceil(build_seconds / phase.rules.poll_interval_seconds)
         for member in phase.due:
-            written = sum(keys.get(kind, 0) for kind, _ in member.services)
-            reads += READS_OF_CUSTOMER + len(member.services) * (READS_OF_SERVICE + polls) + written
+            changed = [keys[kind] for kind, _ in member.services if keys.get(kind)]
+            written = sum(changed)
+            reads += READS_OF_CUSTOMER + len(member.services) * (READS_OF_SERVICE + polls)
+            reads += written + len(changed) * READS_OF_HISTORY
             env_writes += written
             deploys += len(member.services)
     least = max(reads / READS_PER_MINUTE, env_writes / WRITES_PER_MINUTE) * 60
@@ -47,6 +51,7 @@ def count_calls(plan: ReleasePlan, build_seconds: float = BUILD_SECONDS) -> Call
 
 def starts_per_minute(plan: ReleasePlan) -> int:
     """How many customers can begin in one minute; polls wait for what is more urgent and do not count."""
-    written = sum(len(names) for _, names in plan.env_keys)
-    reads = READS_OF_CUSTOMER + SERVICE_COUNT * READS_OF_SERVICE + written
+    changed = [len(names) for _, names in plan.env_keys if names]
+    written = sum(changed)
+    reads = READS_OF_CUSTOMER + SERVICE_COUNT * READS_OF_SERVICE + written + len(changed) * READS_OF_HISTORY
     return max(1, min(READS_PER_MINUTE // reads, WRITES_PER_MINUTE // max(written, 1)))

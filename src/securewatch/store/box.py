@@ -150,6 +150,8 @@ def replace_key_file(path: Path, key: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise unusable_key(f"the key file {path}", f"it cannot be replaced ({error.strerror})") from error
 
 

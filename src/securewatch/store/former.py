@@ -32,5 +32,5 @@ async def fingerprints(tx: Tx, box: SecretBox, text: str) -> tuple[str, ...]:
 
 
 async def _kept(tx: Tx, box: SecretBox, purpose: str) -> Mapping[str, bytes]:
-    found = await sealed.open_every(tx, box, sealed.FORMER_KEY)
+    found = await sealed.open_former_keys(tx, box)
     return {key_id: bytes.fromhex(values[purpose] or "") for key_id, values in found.items()}

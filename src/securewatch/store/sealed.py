@@ -38,9 +38,9 @@ _INSERT = Prepared(
 )
 _NEWEST = Prepared(sa.select(sealed.c.box).where(*_SLOT).order_by(sealed.c.id.desc()).limit(1))
 _LAST_KEY = Prepared(sa.select(audit.c.key_id).order_by(audit.c.seq.desc()).limit(1))
-_BY_PURPOSE = Prepared(
-    sa.select(sealed.c.run_id, sealed.c.service_id, sealed.c.box)
-    .where(sealed.c.purpose == sa.bindparam("p_purpose"))
+_FORMER_KEYS = Prepared(
+    sa.select(sealed.c.service_id, sealed.c.box)
+    .where(sealed.c.run_id == "", sealed.c.purpose == FORMER_KEY)
     .order_by(sealed.c.id)
 )
 _AFTER = Prepared(
@@ -92,12 +92,10 @@ async def open_values(tx: Tx, box: SecretBox, **slot: Unpack[Slot]) -> dict[str,
     return open_box(box, bytes(found[0]), slot)
 
 
-async def open_every(tx: Tx, box: SecretBox, purpose: Purpose) -> dict[str, dict[str, str | None]]:
-    """Everything of one purpose, by its run (of former keys: by their ids). Raises like `open_values`."""
-    found = await tx.rows(_BY_PURPOSE, {"p_purpose": purpose})
-    return {
-        row[0]: open_box(box, bytes(row[2]), Slot(purpose=purpose, run_id=row[0], service_id=row[1])) for row in found
-    }
+async def open_former_keys(tx: Tx, box: SecretBox) -> dict[str, dict[str, str | None]]:
+    """What `keep_former_key` kept, by the ids of the keys. Raises like `open_values`."""
+    found = await tx.rows(_FORMER_KEYS)
+    return {key_id: open_box(box, bytes(content), _former(key_id)) for key_id, content in found}
 
 
 def open_box(box: SecretBox, content: bytes, slot: Slot) -> dict[str, str | None]:
@@ -123,7 +121,11 @@ async def reseal_every(tx: Tx, old: SecretBox, new: SecretBox) -> int:
 async def keep_former_key(tx: Tx, old: SecretBox, new: SecretBox, *, at: datetime) -> None:
     """Keep under `new` what hangs on `old`, for what was written while that was the key in force."""
     values = {purpose: key.hex() for purpose, key in old.derived().items()}
-    await _insert(tx, new, values=values, at=at, purpose=FORMER_KEY, run_id=old.key_id, service_id="")
+    await _insert(tx, new, values=values, at=at, **_former(old.key_id))
+
+
+def _former(key_id: str) -> Slot:
+    return Slot(purpose=FORMER_KEY, run_id="", service_id=key_id)
 
 
 async def forget_values(tx: Tx, **slot: Unpack[Slot]) -> int:

@@ -17,8 +17,10 @@ from securewatch.notify.mail_folder import MailFolder
 from securewatch.notify.sending import Sender
 from securewatch.rollout.notices import Notice, RecipientKind
 from securewatch.store import audit, meta, outbox
+from securewatch.store.box import SecretBox
 from securewatch.store.locks import ControllerLock
 from securewatch.store.outbox import Entry, NoticeState
+from securewatch.store.rotation import rotate_key
 from tests.fakes.clock import ManualClock
 from tests.integration.notify.given import NOTICE, PASSWORD, running_chat
 from tests.integration.store.given import State, opened
@@ -138,6 +140,24 @@ async def test_only_the_way_that_refused_is_tried_again(tmp_path: Path) -> None:
         bad.status = 200
         office.clock.advance(60)
         await messenger.deliver_due(office.clock.now())
+
+        assert (len(good.got), len(bad.got)) == (1, 2)
+        assert await office.states() == ["sent"]
+
+
+async def test_a_way_that_took_it_under_an_earlier_encryption_key_is_not_tried_again(tmp_path: Path) -> None:
+    async with running_chat() as good, running_chat() as bad, post(tmp_path) as office:
+        bad.status = 500
+        channels = Channels(team=(good.url(), bad.url()))
+        await office.put(NOTICE)
+        await office.messenger(channels).deliver_due(office.clock.now())
+        new = SecretBox(b"n" * 32)
+        async with office.state.database.write("rotate") as tx:
+            await rotate_key(tx, office.state.box, new, at=office.clock.now(), actor="ann")
+        office.state = replace(office.state, box=new)
+        bad.status = 200
+        office.clock.advance(60)
+        await office.messenger(channels).deliver_due(office.clock.now())
 
         assert (len(good.got), len(bad.got)) == (1, 2)
         assert await office.states() == ["sent"]

@@ -1,10 +1,12 @@
 """Customers' databases are apart from each other: found by where each `DATABASE_URL` points, told without its value."""
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from securewatch.operations.isolation import find_shared, where
+from securewatch.operations.keys import NewKey, rotate
 from securewatch.operations.start import start_run
 from tests.fakes.rig import BACKEND
 from tests.integration.operations.given import Office, planned, running_office
@@ -50,6 +52,22 @@ async def test_what_was_seen_in_an_earlier_plan_is_remembered(tmp_path: Path) ->
         (found,), _ = await find_shared(await office.deps(), deps.fleet.find_customer("acme-corp"), shared)
 
         assert "medhealth" in found.what
+
+
+async def test_what_was_seen_under_an_earlier_encryption_key_is_still_compared(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        _, prints = await find_shared(deps, deps.fleet.find_customer("medhealth"), url_of(office, MEDHEALTH))
+        await start_run(deps, await planned(deps, "medhealth", database_prints=prints))
+        shared = url_of(office, MEDHEALTH)
+        del office.rig.platform.state.services[MEDHEALTH].env["DATABASE_URL"]
+        await rotate(deps, NewKey(b"n" * 32, "elsewhere"))
+
+        later = await office.deps(SECUREWATCH_SECRET_KEY=base64.b64encode(b"n" * 32).decode())
+        (found,), fresh = await find_shared(later, later.fleet.find_customer("acme-corp"), shared)
+
+        assert "medhealth" in found.what
+        assert set(fresh.values()).isdisjoint(prints.values())
 
 
 async def test_a_customer_without_a_database_shares_none(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.errors import ConfigError
-from securewatch.store.box import SecretBox, load_or_create_box
+from securewatch.store.box import SecretBox, load_or_create_box, read_key_file, replace_key_file
 
 KEY = bytes(range(32))
 KEY_B64 = base64.b64encode(KEY).decode()
@@ -85,3 +85,26 @@ def test_a_folder_in_which_no_key_can_be_made_is_an_error(tmp_path: Path) -> Non
         load(tmp_path / "file" / "state")
 
     assert caught.value.code == "SW107"
+
+
+def test_a_key_file_is_replaced_whole_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "secret.key"
+    file.write_text(KEY_B64)
+    file.chmod(0o644)
+
+    replace_key_file(file, b"n" * 32)
+
+    assert read_key_file(file) == b"n" * 32
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
+
+
+def test_a_key_file_that_cannot_be_replaced_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").mkdir()
+    (tmp_path / "secret.key" / "full").write_text("")
+
+    with pytest.raises(ConfigError) as caught:
+        replace_key_file(tmp_path / "secret.key", KEY)
+
+    assert caught.value.code == "SW107"
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]

@@ -19,7 +19,7 @@ def test_one_deploy_writes_its_keys_and_polls_while_it_builds() -> None:
     found = count_calls(ONE, build_seconds=50.0)
 
     assert (found.env_writes, found.deploys) == (2, 2)
-    assert found.reads == 1 + 2 * (10 + 10) + 2
+    assert found.reads == 1 + 2 * (10 + 10) + 2 * (1 + 1)
 
 
 def test_who_is_left_out_costs_nothing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from securewatch.core.errors import ConfigError
-from securewatch.store.box import SecretBox
+from securewatch.store.box import SecretBox, key_id_of
 
 KEY = bytes(range(32))
 BOX = SecretBox(KEY)
@@ -82,3 +82,24 @@ def test_an_ephemeral_box_fingerprints_and_does_not_seal() -> None:
     assert box.fingerprint("a") == BOX.fingerprint("a")
     with pytest.raises(ConfigError):
         box.seal(b"plain", "c")
+
+
+def test_each_purpose_has_a_key_of_its_own_that_only_the_key_decides() -> None:
+    keys = [*BOX.derived().values(), KEY]
+
+    assert len(set(keys)) == 4
+    assert BOX.archive_key() == SecretBox(KEY).archive_key() == BOX.derived()["archive"]
+    assert BOX.archive_key() != OTHER.archive_key()
+
+
+def test_what_was_sealed_names_its_key() -> None:
+    assert key_id_of(BOX.seal(b"plain", "c")) == BOX.key_id
+
+
+def test_without_a_key_the_error_says_that_none_is_set_and_names_no_second_one() -> None:
+    nobody = SecretBox(b"r" * 32, is_ephemeral=True)
+
+    with pytest.raises(ConfigError) as caught:
+        nobody.open(BOX.seal(b"plain", "c"), "c")
+
+    assert caught.value.why == f"it was written under the key {BOX.key_id}, and none is set here"
