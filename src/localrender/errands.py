@@ -15,7 +15,7 @@ Finish = Callable[[datetime, str | None], None]
 class Errand:
     """One piece of work, not over before `due`."""
 
-    task: asyncio.Task[str | None]
+    task: asyncio.Task[None]
     due: datetime
     finish: Finish
 
@@ -29,7 +29,7 @@ class Errands:
 
     def begin(self, work: Coroutine[None, None, None], due: datetime, finish: Finish) -> None:
         """Start work; `finish` is called by the `advance` that finds it done and `due` past."""
-        task = asyncio.get_running_loop().create_task(_outcome(work))
+        task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(lambda _: self._wake.set())
         self._open.append(Errand(task, due, finish))
 
@@ -58,16 +58,10 @@ class Errands:
         self._open.clear()
 
 
-def _error(task: asyncio.Task[str | None]) -> str | None:
+def _error(task: asyncio.Task[None]) -> str | None:
     if task.cancelled():
         return "canceled"
-    broken = task.exception()
-    return task.result() if broken is None else f"internal error: {type(broken).__name__}: {broken}"
-
-
-async def _outcome(work: Coroutine[None, None, None]) -> str | None:
-    try:
-        await work
-    except (DatabaseFailed, OSError) as error:
-        return str(error)
-    return None
+    error = task.exception()
+    if error is None or isinstance(error, DatabaseFailed | OSError):
+        return str(error) if error else None
+    return f"internal error: {type(error).__name__}: {error}"
