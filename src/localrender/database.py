@@ -102,7 +102,8 @@ class EmbeddedPostgres:
     async def create_database(self, name: str, *, closed: bool = False) -> str:
         """Make a database of this name with a role of its own; gives the role's URL, password included.
 
-        No other role may connect to it, and the role to no other database; while it is `closed` it may not log in.
+        No other role may connect to it, and the role to no other database but those it makes, as Render's roles can;
+        while it is `closed` it may not log in.
 
         Raises:
             ValueError: the name is not small letters, digits, `-` and `_`.
@@ -112,7 +113,9 @@ class EmbeddedPostgres:
             raise ValueError("a database's name is small letters, digits, - and _, and begins with a letter")
         password, quoted = secrets.token_urlsafe(24), sql.Identifier(name)
         login = sql.SQL("NOLOGIN" if closed else "LOGIN")
-        await self.execute(sql.SQL("CREATE ROLE {} {} PASSWORD {}").format(quoted, login, sql.Literal(password)))
+        await self.execute(
+            sql.SQL("CREATE ROLE {} {} CREATEDB PASSWORD {}").format(quoted, login, sql.Literal(password))
+        )
         await self.create_empty(name)
         return f"postgresql://{name}:{password}@{_LOOPBACK}:{self._port}/{name}"
 

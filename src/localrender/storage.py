@@ -17,6 +17,7 @@ from localrender.database import DatabaseFailed, EmbeddedPostgres, find_package
 _OURS_ALONE = 0o700
 _CHANGES = sql.SQL("SELECT datname, tup_inserted + tup_updated + tup_deleted FROM pg_stat_database WHERE datname <> ''")
 _END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {}"
+_OWNED = "SELECT datname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE rolname = {}"
 _QUIET = asyncio.subprocess.DEVNULL
 
 
@@ -42,14 +43,14 @@ class Storage:
             await self._cluster.execute(sql.SQL(_END_SESSIONS).format(sql.Literal(name)))
 
     async def empty(self, name: str) -> None:
-        """Put an empty database in the place of one, under the same role. Raises DatabaseFailed."""
-        await self._drop_database(name)
+        """Put an empty database in the place of all that a role has. Raises DatabaseFailed."""
+        await self._drop_databases(name)
         await self._cluster.create_empty(name)
         await self.admit(name, True)
 
     async def drop(self, name: str) -> None:
-        """Drop a database and its role, whoever uses them. Raises DatabaseFailed."""
-        await self._drop_database(name)
+        """Drop a role and all its databases, whoever uses them. Raises DatabaseFailed."""
+        await self._drop_databases(name)
         await self._cluster.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
     async def count_changes(self) -> Mapping[str, int]:
@@ -84,8 +85,9 @@ class Storage:
             else:
                 path.unlink(missing_ok=True)
 
-    async def _drop_database(self, name: str) -> None:
-        await self._cluster.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    async def _drop_databases(self, role: str) -> None:
+        for (name,) in await self._cluster.execute(sql.SQL(_OWNED).format(sql.Literal(role))):
+            await self._cluster.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     async def _run(self, program: str, *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(

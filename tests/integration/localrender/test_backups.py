@@ -252,6 +252,10 @@ async def test_a_reset_empties_databases_and_forgets_recovered_ones_and_dumps(
         await rig.pass_seconds(130)
         await rig.pass_seconds(130)
         recovered = await url_of(rig, made["id"])
+        async with await psycopg.AsyncConnection.connect(acme_of(rig).url, autocommit=True) as connection:
+            await connection.execute("CREATE DATABASE second")
+        second = acme_of(rig).url.rpartition("/")[0] + "/second"
+        made_by_itself = await ask(second, "SELECT current_database()")
         await rig.admin.put(f"/postgres/{DATABASE}/refuse")
 
         await rig.admin.post("/reset")
@@ -259,5 +263,8 @@ async def test_a_reset_empties_databases_and_forgets_recovered_ones_and_dumps(
         assert await ask(acme_of(rig).url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
         with pytest.raises(psycopg.OperationalError, match="authentication failed"):
             await orders_of(recovered)
+        assert made_by_itself == [("second",)]
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            await ask(second, "SELECT 1")
         assert list(rig.platform.state.databases) == [DATABASE]
         assert list((tmp_path / "dumps").iterdir()) == []
