@@ -1,4 +1,4 @@
-"""The platform as an ASGI application: Render's API under /v1, the admin API under /admin."""
+"""The platform as an ASGI application: Render's API under /v1, exports to download, the admin API under /admin."""
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -8,11 +8,13 @@ from localrender.gate import Gate
 from localrender.platform import Platform
 from localrender.routes import (
     admin,
+    admin_postgres,
     admin_services,
     custom_domains,
     deploys,
     env_vars,
     events,
+    exports,
     postgres,
     services,
     workspace,
@@ -28,8 +30,10 @@ ROUTERS = tuple(
         workspace,
         events,
         postgres,
+        exports,
         admin,
         admin_services,
+        admin_postgres,
     )
 )
 """Every router of the application, those of Render's API first."""

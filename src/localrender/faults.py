@@ -10,7 +10,8 @@ HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Somethin
 class FaultKind(StrEnum):
     """What happens to a matching request.
 
-    `drop_after`, `truncate`, `slow` (the answer is late) and `late` (the request itself is) let it take effect.
+    `drop_after`, `truncate`, `slow` (the answer is late) and `late` (the request itself is) let it take effect. `fails`
+    spoils no answer: what an export or a recovery of a database began ends in failure.
     """
 
     STATUS = "status"
@@ -21,9 +22,10 @@ class FaultKind(StrEnum):
     SLOW = "slow"
     LATE = "late"
     TRUNCATE = "truncate"
+    FAILS = "fails"
 
 
-_ACTING = frozenset({FaultKind.DROP_AFTER, FaultKind.SLOW, FaultKind.LATE, FaultKind.TRUNCATE})
+_ACTING = frozenset({FaultKind.DROP_AFTER, FaultKind.SLOW, FaultKind.LATE, FaultKind.TRUNCATE, FaultKind.FAILS})
 
 
 class ConnectionDropped(Exception):

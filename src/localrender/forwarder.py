@@ -21,6 +21,7 @@ DRAIN_SECONDS_MAX = 5.0
 """How long a replaced instance may finish what it answers, in real seconds."""
 LOOPBACK = "127.0.0.1"
 TEXT_TYPE = "text/plain; charset=utf-8"
+MAINTENANCE_PAGE = b"<!doctype html><title>Under Maintenance</title><h1>This service is under maintenance</h1>"
 
 _OWN_HEADERS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 
@@ -94,6 +95,7 @@ class Forwarder:
         self._socket = _bound_socket() if port is None else None
         self.port: int = self._socket.getsockname()[1] if self._socket else port or 0
         self.suspended = False
+        self.maintained = False
         self._target: Target | None = None
         self._fault = Fault()
         self._owed_errors = 0.0
@@ -129,9 +131,14 @@ class Forwarder:
         self._fault, self._owed_errors = fault or Fault(), 0.0
 
     async def answer(self, request: Request) -> Answer:
-        """The service's answer to a request; always one, with 502 when nothing serves and 503 when it is suspended."""
+        """The service's answer to a request; always one, with 502 when nothing serves.
+
+        503 when the service is suspended, or under maintenance.
+        """
         if self.suspended:
             return Answer(503, TEXT_TYPE, b"Service Suspended")
+        if self.maintained:
+            return Answer(503, "text/html; charset=utf-8", MAINTENANCE_PAGE)
         fault = self._fault
         if fault.latency_ms:
             await asyncio.sleep(fault.latency_ms / 1000.0)

@@ -123,6 +123,8 @@ class Gate:
 
     async def _ask_routes(self, exchange: Exchange, scope: Message) -> None:
         sent = False
+        # What a request begins may fail long after its answer; its route has to know.
+        scope.setdefault("state", {})["fails"] = exchange.fault is not None and exchange.fault.kind is FaultKind.FAILS
 
         async def receive() -> Message:
             nonlocal sent
@@ -142,7 +144,7 @@ class Gate:
 
     async def _spoil(self, exchange: Exchange) -> None:
         fault = exchange.fault
-        if fault is None or fault.kind is FaultKind.LATE:
+        if fault is None or fault.kind in (FaultKind.LATE, FaultKind.FAILS):
             return
         if fault.kind is FaultKind.SLOW:
             await asyncio.sleep(fault.seconds)

@@ -70,6 +70,9 @@ class AppHost(Protocol):
     async def suspend(self, service_id: str, suspended: bool) -> None:
         """Stop or resume serving."""
 
+    async def maintain(self, service_id: str, maintained: bool) -> None:
+        """Answer every request with a maintenance page and status 503, or serve again."""
+
     async def misbehave(self, service_id: str, fault: Mapping[str, object] | None) -> None:
         """Make answers bad at the forwarder; None heals.
 

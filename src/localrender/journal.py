@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from localrender.ids import IDMint
-from localrender.model import Deploy, Event, Service, State, Status, Trigger
+from localrender.model import Deploy, Event, Postgres, Service, State, Status, Trigger
 
 REQUESTS_MAX = 20_000
 _DEPRECATED_STATUS = {"succeeded": 2, "failed": 3, "canceled": 4}
@@ -60,9 +60,9 @@ class EventBook:
         self._state = state
         self._mint = mint
 
-    def add(self, service: Service, kind: str, at: datetime, details: dict[str, object]) -> None:
+    def add(self, of: Service | Postgres, kind: str, at: datetime, details: dict[str, object]) -> None:
         """Add one event of type `kind`."""
-        self._state.events.append(Event(self._mint.mint("evt", at), service.id, kind, at, details))
+        self._state.events.append(Event(self._mint.mint("evt", at), of.id, kind, at, details))
 
     def deploy_started(self, service: Service, deploy: Deploy, at: datetime) -> None:
         """Add `deploy_started` for a deploy that began."""

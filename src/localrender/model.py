@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
 from localrender.hosting import Built, CommitInfo
 
@@ -126,6 +127,8 @@ class Service:
     image: str | None = None
     auto_deploy: bool = False
     suspended: bool = False
+    maintenance: bool = False
+    maintenance_uri: str = ""
     env: dict[str, EnvVar] = field(default_factory=dict)
     deploys: list[Deploy] = field(default_factory=list)
     domains: list[CustomDomain] = field(default_factory=list)
@@ -161,9 +164,42 @@ class Owner:
     email: str
 
 
+class PostgresStatus(StrEnum):
+    """The status of a database, as far as the platform shows it (OpenAPI document: databaseStatus)."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    UNAVAILABLE = "unavailable"
+    RECOVERING = "recovery_in_progress"
+    RECOVERY_FAILED = "recovery_failed"
+
+
 @dataclass(frozen=True, slots=True)
+class Export:
+    """A dump that a client asked for, to be downloaded by its token once it is `ready`; `folder` holds the file."""
+
+    id: str
+    created_at: datetime
+    token: str
+    file: Path
+    ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A dump of the platform's own, which a recovery to a time not before `at` can begin from."""
+
+    at: datetime
+    file: Path
+
+
+@dataclass(slots=True)
 class Postgres:
-    """A customer's database; the URL carries its password."""
+    """A database and its dumps, oldest first; the URL carries its password. Role and database have one name.
+
+    `changes` is how many rows had been written when the platform dumped it last by itself; `recovered_from` the id of
+    the database that it was recovered from, if it was.
+    """
 
     id: str
     name: str
@@ -173,11 +209,17 @@ class Postgres:
     url: str
     owner_id: str
     created_at: datetime
+    plan: str = "basic_1gb"
+    status: PostgresStatus = PostgresStatus.AVAILABLE
+    exports: list[Export] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    changes: int | None = None
+    recovered_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a service; `details` as the OpenAPI document shapes them for the type."""
+    """Something that happened to a service or database; `details` as the OpenAPI document shapes them for the type."""
 
     id: str
     service_id: str
@@ -188,13 +230,22 @@ class Event:
 
 @dataclass(slots=True)
 class Options:
-    """How the platform behaves; durations in seconds of product time, retention in successful deploys a service."""
+    """How the platform behaves; durations in seconds of product time, retention in successful deploys a service.
+
+    `snapshot_seconds` is how often changed databases are dumped for recoveries, 0 for never; `recovery_days` how far
+    back those reach (3 or 7, by the plan of the workspace). A recovery takes `recovery_seconds` of work, and as many
+    more until it is available.
+    """
 
     policy: Policy = Policy.WAIT
     build_seconds: float = 40.0
     update_seconds: float = 15.0
     static_seconds: float = 25.0
     retention: int = 20
+    export_seconds: float = 30.0
+    recovery_seconds: float = 120.0
+    snapshot_seconds: float = 3600.0
+    recovery_days: float = 7.0
     shuffle: bool = False
     retry_after: bool = False
     latency: bool = False

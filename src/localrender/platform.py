@@ -4,16 +4,19 @@ import asyncio
 import contextlib
 from datetime import datetime
 
+from localrender.backups import Backups, Shelf
 from localrender.clock import Clock
+from localrender.errands import Errands
 from localrender.faults import Faults
 from localrender.hosting import AppHost, Built
 from localrender.ids import IDMint
 from localrender.jobs import Jobs
 from localrender.journal import Journal
 from localrender.machine import Machine, Tools, run_env
-from localrender.model import Options, Service, State
+from localrender.model import Kind, Options, Service, State
 from localrender.rates import RateLimits
 from localrender.seed import World, seed_state
+from localrender.storage import Storage
 
 SEEDS_AT_ONCE = 4
 
@@ -26,11 +29,20 @@ class Platform:
         clock: product time.
         world: what the state is seeded from, at the start and at every reset.
         options: how it behaves; a reset puts them back.
+        storage: the customers' databases, where they are real; its dumps are removed with the platform.
 
     `start` comes before anything else and `close` at the end; in between a ticker moves deploys on.
     """
 
-    def __init__(self, host: AppHost, clock: Clock, world: World, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        host: AppHost,
+        clock: Clock,
+        world: World,
+        options: Options | None = None,
+        *,
+        storage: Storage | None = None,
+    ) -> None:
         self.host = host
         self.clock = clock
         self.world = world
@@ -40,12 +52,15 @@ class Platform:
         self.rates = RateLimits(self.options)
         self.state: State
         self.machine: Machine
+        self.backups: Backups
         self.mint: IDMint
         self.touched: set[str] = set()
         self._first_options = _copy(self.options)
         self._artifacts: dict[str, Built] = {}
         self._wake = asyncio.Event()
         self._jobs = Jobs(host, clock, self._wake)
+        self._storage = storage
+        self._errands = Errands(self._wake)
         self._ticker: asyncio.Task[None] | None = None
         self._requests = IDMint(f"{world.seed}:requests")
 
@@ -68,15 +83,22 @@ class Platform:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
         await self._jobs.stop()
+        await self._errands.stop()
+        if self._storage is not None:
+            self._storage.clear()
         await self.host.close()
 
     async def reset(self) -> None:
         """Go back to the seeded state: services, env vars, keys, options, faults, limits, journal and applications.
 
-        Only services that something was done to are restarted, so this takes milliseconds in-process.
+        Only services that something was done to are restarted, so this takes milliseconds in-process. Real databases
+        are empty afterwards, and every backend is restarted to make its tables.
         """
         await self._jobs.stop()
+        await self.backups.clear()
         touched, self.touched = self.touched | self.machine.switched, set()
+        if self._storage is not None:
+            touched |= {one.id for one in self.state.services.values() if one.kind is Kind.BACKEND}
         _restore(self.options, self._first_options)
         self.faults.clear()
         self.rates.clear()
@@ -86,8 +108,8 @@ class Platform:
         await asyncio.gather(*(self._put_back(service, gate) for service in self._among(touched)))
 
     def advance(self) -> bool:
-        """Move every deploy that is due; True if any moved."""
-        return self.machine.advance()
+        """Move every deploy and every backup that is due; True if any moved."""
+        return any([self.machine.advance(), self.backups.advance()])
 
     def poke(self) -> None:
         """Let the ticker look again, since something may be due earlier now."""
@@ -99,6 +121,7 @@ class Platform:
         while moved:
             moved = self.advance()
             await self._jobs.idle()
+            await self._errands.idle()
             moved = self.advance() or moved
 
     def now(self) -> datetime:
@@ -114,6 +137,8 @@ class Platform:
         for service_id, artifact in self._artifacts.items():
             self.state.services[service_id].deploys[0].artifact = artifact
         self.machine = Machine(self.state, Tools(self.clock, self.host, self._jobs, self.mint, self.options))
+        shelf = Shelf(self.clock, self.mint, self.options, self._errands, self._storage)
+        self.backups = Backups(self.state, shelf, self.machine.events)
 
     def _among(self, touched: set[str]) -> list[Service]:
         return [service for service in self.state.services.values() if service.id in touched]
@@ -135,6 +160,7 @@ class Platform:
             return
         async with gate:
             await self.host.suspend(service.id, False)
+            await self.host.maintain(service.id, False)
             await self.host.misbehave(service.id, None)
             await self.host.start(deploy.artifact, run_env(service, deploy))
             await self.host.switch(service.id)
@@ -143,7 +169,7 @@ class Platform:
         while True:
             self._wake.clear()
             self.advance()
-            due = self.machine.next_due()
+            due = min((one for one in (self.machine.next_due(), self.backups.next_due()) if one), default=None)
             if due is None:
                 await self._wake.wait()
             else:

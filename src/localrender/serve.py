@@ -23,7 +23,8 @@ from localrender.inprocess import InProcessHost
 from localrender.model import Options
 from localrender.platform import Platform
 from localrender.seed import World, read_world, synthetic_customers
-from localrender.vendor import create_vendor_repo, read_snapshot
+from localrender.storage import Storage
+from localrender.vendor import MIGRATION_TAGS, add_migration_releases, create_vendor_repo, read_commit, read_snapshot
 
 LOOPBACK = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75
@@ -44,6 +45,7 @@ class Wanted:
         processes: whether applications are processes.
         databases: whether customers have real databases.
         data: where everything is kept; None for a temporary folder that is removed.
+        migrations: whether the vendor's repository has the releases with migrations too.
     """
 
     port: int = 0
@@ -56,6 +58,7 @@ class Wanted:
     databases: bool = True
     data: Path | None = None
     options: Options | None = None
+    migrations: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +131,14 @@ async def running(wanted: Wanted) -> AsyncIterator[Running]:
         data = wanted.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localrender-")))
         data.mkdir(parents=True, exist_ok=True)
         clock, clock_file = _clock(wanted, data)
-        repo = data / "vendor"
-        if not (repo / ".git").exists():
-            create_vendor_repo(repo)
+        repo = _vendor_repo(wanted, data)
         key = wanted.key or f"rnd_{secrets.token_urlsafe(24)}"
         world = read_world(wanted.config_folder, key, extra_customers=wanted.extra_customers)
+        storage = None
         if wanted.databases:
-            world = await stack.enter_async_context(_databases(world))
+            world, storage = await stack.enter_async_context(_databases(world, data / "dumps"))
         host: AppHost = ProcessHost(repo, data / "apps") if wanted.processes else InProcessHost(read_snapshot(repo))
-        platform = Platform(host, clock, world, wanted.options)
+        platform = Platform(host, clock, world, wanted.options, storage=storage)
         stack.push_async_callback(platform.close)
         await platform.start()
         origin = await stack.enter_async_context(serving(create_app(platform), wanted.port))
@@ -174,6 +176,15 @@ async def serving(app: FastAPI, port: int = 0) -> AsyncIterator[str]:
             await task
 
 
+def _vendor_repo(wanted: Wanted, data: Path) -> Path:
+    repo = data / "vendor"
+    if not (repo / ".git").exists():
+        create_vendor_repo(repo)
+    if wanted.migrations and read_commit(repo, f"refs/tags/{MIGRATION_TAGS[0].tag}") is None:
+        add_migration_releases(repo)
+    return repo
+
+
 def _config_folder(wanted: Wanted, data: Path) -> Path | None:
     if wanted.config_folder is None or not wanted.extra_customers:
         return wanted.config_folder
@@ -189,11 +200,11 @@ def _clock(wanted: Wanted, data: Path) -> tuple[Clock, Path | None]:
 
 
 @contextlib.asynccontextmanager
-async def _databases(world: World) -> AsyncIterator[World]:
+async def _databases(world: World, dumps: Path) -> AsyncIterator[tuple[World, Storage]]:
     cluster = EmbeddedPostgres()
     await cluster.start()
     try:
         urls = {one.slug: await cluster.create_database(one.slug.replace("-", "_")) for one in world.customers}
-        yield replace(world, database_urls=urls)
+        yield replace(world, database_urls=urls), Storage(cluster, dumps)
     finally:
         await cluster.stop()

@@ -68,6 +68,12 @@ class Sites:
         front.suspended = suspended
         await front.open()
 
+    async def maintain(self, service_id: str, maintained: bool) -> None:
+        """Answer a maintenance page with 503, or serve again; what serves goes on running."""
+        front = self._front(service_id)
+        front.maintained = maintained
+        await front.open()
+
     async def misbehave(self, service_id: str, fault: Mapping[str, object] | None) -> None:
         """Make answers bad as `parse_fault` says; None heals. Raises ValueError for an unknown fault."""
         front = self._front(service_id)

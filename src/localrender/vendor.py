@@ -47,6 +47,16 @@ SAMPLE_TAGS: tuple[SampleTag, ...] = (
 )
 """The sample's history, oldest first; all are good but v1.2.0, which comes up and then fails its health checks: not for
 the customer `demo`, whose data are samples, but for everybody else."""
+MIGRATION_TAGS: tuple[SampleTag, ...] = (
+    SampleTag(
+        "v1.3.0",
+        "Release 1.3.0: amounts in cents, orders without notes",
+        "2026-07-06T09:00:00+00:00",
+        Release("1.3.0", columns=("orders.amount", "orders.amount_cents")),
+    ),
+)
+"""Releases with `migrations/<tag>/*.sql`, only where they are asked for. After v1.3.0's, which drop a column, the code
+of the releases before it still writes, and its database check says that the schema is not its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,10 @@ class Snapshot:
     releases: Mapping[str, Release]
 
 
-def create_vendor_repo(folder: Path) -> Path:
+def create_vendor_repo(folder: Path, *, migrations: bool = False) -> Path:
     """Make the sample repository in a folder that is new or empty; gives the folder.
+
+    With `migrations` the releases of `MIGRATION_TAGS` follow those of `SAMPLE_TAGS`.
 
     Raises:
         FileExistsError: there is something in the folder.
@@ -77,7 +89,19 @@ def create_vendor_repo(folder: Path) -> Path:
             (folder / "app" / file.name).write_bytes(file.read_bytes())
     for sample in SAMPLE_TAGS:
         add_release(folder, sample)
+    if migrations:
+        add_migration_releases(folder)
     return folder
+
+
+def add_migration_releases(repo: Path) -> None:
+    """Add the releases of `MIGRATION_TAGS` on the current branch, each with its migrations."""
+    for sample in MIGRATION_TAGS:
+        folder = repo / "migrations" / sample.tag
+        folder.mkdir(parents=True)
+        for file in resources.files("localrender.sample").joinpath("migrations", sample.tag).iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        add_release(repo, sample)
 
 
 def add_release(repo: Path, sample: SampleTag) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 
 from localrender.answers import stamp
-from localrender.model import RUNNING, CustomDomain, Deploy, Event, Kind, Owner, Postgres, Service
+from localrender.model import RUNNING, CustomDomain, Deploy, Event, Export, Kind, Owner, Postgres, Service
 
 
 def show_service(service: Service) -> dict[str, object]:
@@ -96,11 +96,11 @@ def show_postgres(database: Postgres, owner: Owner) -> dict[str, object]:
         "ipAllowList": None,
         "name": database.name,
         "owner": show_owner(owner),
-        "plan": "basic_1gb",
+        "plan": database.plan,
         "readReplicas": [],
         "region": "oregon",
         "role": "primary",
-        "status": "available",
+        "status": database.status.value,
         "suspended": "not_suspended",
         "suspenders": [],
         "updatedAt": stamp(database.created_at),
@@ -119,6 +119,12 @@ def show_connection(database: Postgres) -> dict[str, object]:
         "password": database.password,
         "psqlCommand": f"PGPASSWORD={database.password} {command}",
     }
+
+
+def show_export(export: Export, url: str | None) -> dict[str, object]:
+    """An export of a database; `url` is missing until it can be downloaded (OpenAPI document)."""
+    shown: dict[str, object] = {"id": export.id, "createdAt": stamp(export.created_at)}
+    return shown if url is None else {**shown, "url": url}
 
 
 def _dashboard(service: Service) -> str:
@@ -145,7 +151,7 @@ def _web_details(service: Service) -> dict[str, object]:
         "env": runtime,
         "envSpecificDetails": native if service.image is None else docker,
         "healthCheckPath": "/api/health" if service.image is None else "",
-        "maintenanceMode": {"enabled": False, "uri": ""},
+        "maintenanceMode": {"enabled": service.maintenance, "uri": service.maintenance_uri},
         "numInstances": 1,
         "openPorts": [{"port": 10000, "protocol": "TCP"}],
         "plan": "starter",

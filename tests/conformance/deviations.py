@@ -75,6 +75,8 @@ DEVIATIONS = (
     ),
     Deviation("GET /postgres/{postgresId}", 200, ("$", "required project"), recorded=_POSTGRES),
     Deviation("GET /postgres/{postgresId}", 200, ("$.ipAllowList", "type"), recorded=_POSTGRES),
+    Deviation("POST /postgres/{postgresId}/recovery", 200, ("$", "required project"), recorded=_POSTGRES),
+    Deviation("POST /postgres/{postgresId}/recovery", 200, ("$.ipAllowList", "type"), recorded=_POSTGRES),
     Deviation(
         "GET /postgres",
         200,

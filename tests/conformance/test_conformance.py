@@ -1,6 +1,9 @@
 """Every answer of every endpoint that the platform has is one that Render's description allows, but for a table."""
 
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,6 +16,7 @@ from localrender.views import show_event
 from tests.conformance.contract import Contract, Exchange, load_contract
 from tests.conformance.deviations import DEVIATIONS, Deviation
 from tests.fakes.rig import BACKEND, BYSTANDER, DATABASE, FRONTEND, Rig, running_rig
+from tests.integration.localrender.given_databases import cluster, rig_over
 
 EVENT_TITLES = {
     "deploy_started": "Deploy Started",
@@ -22,6 +26,8 @@ EVENT_TITLES = {
     "server_restarted": "Server Restarted",
     "service_suspended": "Service Suspended",
     "service_resumed": "Service Resumed",
+    "maintenance_mode_enabled": "Maintenance Mode Enabled",
+    "maintenance_mode_uri_updated": "Maintenance Mode URI Updated",
 }
 
 
@@ -33,6 +39,10 @@ async def drive_services(rig: Rig) -> None:
         await rig.api.request("PATCH", f"/services/{service_id}", json={"autoDeploy": "no"})
         await rig.api.get(f"/services/{service_id}/custom-domains")
     await rig.api.request("PATCH", f"/services/{BACKEND}", json={"autoDeploy": 1})
+    for service_id in (BACKEND, FRONTEND):
+        for mode in ({"enabled": True, "uri": "https://status.example"}, {"enabled": False}):
+            body = {"serviceDetails": {"maintenanceMode": mode}}
+            await rig.api.request("PATCH", f"/services/{service_id}", json=body)
     for verb in ("suspend", "resume", "restart"):
         await rig.api.post(f"/services/{FRONTEND}/{verb}")
         await rig.api.post(f"/services/srv-unknown/{verb}")
@@ -113,6 +123,30 @@ async def drive_others(rig: Rig) -> None:
     await rig.api.get("/users", headers={"Authorization": "Bearer rnd_wrong"})
 
 
+async def drive_databases(rig: Rig) -> None:
+    path = f"/postgres/{DATABASE}"
+    await rig.admin.post(f"{path}/snapshot")
+    at = rig.clock.now().isoformat()
+    for _ in range(2):
+        await rig.api.get(f"{path}/export")
+        await rig.api.get(f"{path}/recovery")
+        await rig.api.post(f"{path}/export")
+        await rig.api.post(f"{path}/export")
+        await rig.pass_seconds(900)
+    for body in ({"restoreTime": at}, {"restoreTime": "now"}, {}):
+        await rig.api.post(f"{path}/recovery", json=body)
+    for postgres_id in list(rig.platform.state.databases):
+        await rig.api.get(f"/postgres/{postgres_id}")
+        await rig.api.get(f"/postgres/{postgres_id}/recovery")
+        await rig.pass_seconds(300)
+    await rig.api.get("/postgres")
+    for event in rig.platform.state.events:
+        await rig.api.get(f"/events/{event.id}")
+    for verb in ("export", "recovery"):
+        await rig.api.get(f"/postgres/dpg-unknown-a/{verb}")
+        await rig.api.post(f"/postgres/dpg-unknown-a/{verb}", json={})
+
+
 async def drive_faults(rig: Rig) -> None:
     for fault in (
         {"kind": "html", "status": 502},
@@ -125,7 +159,7 @@ async def drive_faults(rig: Rig) -> None:
         await rig.api.get("/users")
 
 
-DRIVES = (drive_services, drive_deploys, drive_env_vars, drive_others, drive_faults)
+DRIVES = (drive_services, drive_deploys, drive_env_vars, drive_others, drive_databases, drive_faults)
 ROOMY = {"reads": 10_000, "writes": 10_000, "service": 10_000}
 
 
@@ -139,10 +173,23 @@ async def answers_of(drive: Callable[[Rig], Awaitable[None]]) -> list[Exchange]:
         request = response.request
         made.append(Exchange(request.method, request.url.path, response.status_code, content_type, response.text))
 
-    async with running_rig(Options(limits=ROOMY)) as rig:
+    async with _rig_for(drive) as rig:
         rig.api.event_hooks = {"response": [keep]}
         await drive(rig)
     return made
+
+
+@asynccontextmanager
+async def _rig_for(drive: Callable[[Rig], Awaitable[None]]) -> AsyncIterator[Rig]:
+    """A fresh platform; only the drive of databases has real ones, since they take a second."""
+    options = Options(limits=ROOMY)
+    if drive is not drive_databases:
+        async with running_rig(options) as rig:
+            yield rig
+        return
+    with cluster() as postgres, tempfile.TemporaryDirectory() as folder:
+        async with rig_over(postgres, Path(folder), options) as rig:
+            yield rig
 
 
 def deviations_of(contract: Contract, exchange: Exchange) -> set[Deviation]:

@@ -22,6 +22,7 @@ class FakeHost:
         self.waiting: dict[str, tuple[str, dict[str, str]]] = {}
         self.faults: dict[str, Mapping[str, object]] = {}
         self.suspended: set[str] = set()
+        self.maintained: set[str] = set()
         self.broken_builds: set[str] = set()
         self.broken_starts: set[str] = set()
         self.held: asyncio.Event | None = None
@@ -71,6 +72,12 @@ class FakeHost:
             self.suspended.add(service_id)
         else:
             self.suspended.discard(service_id)
+
+    async def maintain(self, service_id: str, maintained: bool) -> None:
+        if maintained:
+            self.maintained.add(service_id)
+        else:
+            self.maintained.discard(service_id)
 
     async def misbehave(self, service_id: str, fault: Mapping[str, object] | None) -> None:
         if fault is None:

@@ -9,7 +9,8 @@ import httpx2
 from localrender.app import create_app
 from localrender.model import Options, Service
 from localrender.platform import Platform
-from localrender.seed import read_world
+from localrender.seed import World, read_world
+from localrender.storage import Storage
 from tests.fakes.hosting import FakeHost
 from tests.fakes.stepped_clock import SteppedClock
 
@@ -54,10 +55,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def running_rig(options: Options | None = None) -> AsyncIterator[Rig]:
-    """Run a platform with the five seeded customers."""
+async def running_rig(
+    options: Options | None = None, *, storage: Storage | None = None, world: World | None = None
+) -> AsyncIterator[Rig]:
+    """Run a platform with the five seeded customers, or those of a world; with a storage databases are real."""
     clock, host = SteppedClock(), FakeHost()
-    platform = Platform(host, clock, read_world(None, KEY), options)
+    platform = Platform(host, clock, world or read_world(None, KEY), options, storage=storage)
     await platform.start()
     transport = httpx2.ASGITransport(create_app(platform))
     headers = {"Authorization": f"Bearer {KEY}"}

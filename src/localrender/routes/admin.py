@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -47,6 +47,10 @@ class OptionsBody(Strict):
     update_seconds: Annotated[float, Field(ge=0)] | None = None
     static_seconds: Annotated[float, Field(ge=0)] | None = None
     retention: Annotated[int, Field(ge=0)] | None = None
+    export_seconds: Annotated[float, Field(ge=0)] | None = None
+    recovery_seconds: Annotated[float, Field(ge=0)] | None = None
+    snapshot_seconds: Annotated[float, Field(ge=0)] | None = None
+    recovery_days: Literal[3, 7] | None = None
     shuffle: bool | None = None
     retry_after: bool | None = None
     latency: bool | None = None
@@ -178,6 +182,7 @@ def show_service_state(service: Service) -> dict[str, object]:
         "url": service.url,
         "auto_deploy": service.auto_deploy,
         "suspended": service.suspended,
+        "maintenance": service.maintenance,
         "live_commit": live.commit.id if live and live.commit else None,
         "live_deploy": live.id if live else None,
         "live_env": live.env if live else {},

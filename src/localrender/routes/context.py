@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from localrender.answers import APIError
-from localrender.model import Deploy, Service
+from localrender.model import Deploy, Postgres, Service
 from localrender.platform import Platform
 
 
@@ -20,6 +20,14 @@ def service_of(request: Request, service_id: str) -> Service:
     if service is None:
         raise APIError(404, f"not found: {service_id}")
     return service
+
+
+def database_of(request: Request, postgres_id: str) -> Postgres:
+    """The database of that id. Raises APIError 404."""
+    database = platform_of(request).state.databases.get(postgres_id)
+    if database is None:
+        raise APIError(404, f"not found: {postgres_id}")
+    return database
 
 
 def deploy_of(service: Service, deploy_id: str) -> Deploy:

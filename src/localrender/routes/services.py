@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from localrender.answers import APIError, answer, listed, no_content, object_of, page, within
 from localrender.machine import Order
-from localrender.model import Service, Trigger
+from localrender.model import Kind, Service, Trigger
 from localrender.routes.context import platform_of, service_of
 from localrender.views import show_service
 
@@ -42,7 +42,7 @@ async def get_service(request: Request, service_id: str) -> Response:
 
 @router.patch("/{service_id}")
 async def patch_service(request: Request, service_id: str) -> Response:
-    """Change autodeploy or the name; other documented keys are accepted and change nothing here."""
+    """Change autodeploy, the name or the maintenance mode; other documented keys are accepted and change nothing."""
     service = service_of(request, service_id)
     body = await object_of(request)
     if "autoDeploy" in body and "autoDeployTrigger" in body:
@@ -54,9 +54,12 @@ async def patch_service(request: Request, service_id: str) -> Response:
     name = body.get("name", service.name)
     if not isinstance(name, str) or not name:
         raise APIError(400, "invalid name")
+    maintenance = _maintenance(service, body)
     service.auto_deploy = service.auto_deploy if auto_deploy is None else auto_deploy
     service.name = name
     service.updated_at = platform_of(request).now()
+    if maintenance is not None:
+        await _set_maintenance(request, service, *maintenance)
     return answer(show_service(service))
 
 
@@ -97,6 +100,34 @@ async def set_suspended(request: Request, service: Service, *, suspended: bool) 
     platform.touched.add(service.id)
     await platform.host.suspend(service.id, suspended)
     platform.machine.events.add(service, "service_suspended" if suspended else "service_resumed", platform.now(), {})
+
+
+async def _set_maintenance(request: Request, service: Service, enabled: bool, uri: str) -> None:
+    platform = platform_of(request)
+    events, now = platform.machine.events, platform.now()
+    if service.maintenance_uri != uri:
+        uris: dict[str, object] = {"fromURI": service.maintenance_uri, "toURI": uri}
+        events.add(service, "maintenance_mode_uri_updated", now, uris)
+    if service.maintenance is not enabled:
+        events.add(service, "maintenance_mode_enabled", now, {"enabled": enabled})
+    service.maintenance, service.maintenance_uri = enabled, uri
+    platform.touched.add(service.id)
+    await platform.host.maintain(service.id, enabled)
+
+
+def _maintenance(service: Service, body: dict[str, object]) -> tuple[bool, str] | None:
+    """The maintenance mode that a body asks for; static sites have none. Raises APIError 400."""
+    details = body.get("serviceDetails", {})
+    if not isinstance(details, dict):
+        raise APIError(400, "invalid serviceDetails")
+    if "maintenanceMode" not in details:
+        return None
+    if service.kind is Kind.FRONTEND:
+        raise APIError(400, "maintenanceMode is not available for static sites")
+    mode = details["maintenanceMode"]
+    if not isinstance(mode, dict) or not isinstance(mode.get("enabled"), bool) or not isinstance(mode.get("uri"), str):
+        raise APIError(400, "invalid maintenanceMode: enabled and uri are required")
+    return mode["enabled"], mode["uri"]
 
 
 def _auto_deploy(body: dict[str, object]) -> bool | None:

@@ -122,6 +122,18 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
     assert "in use" in talk
 
 
+def test_up_has_a_release_with_migrations_where_it_is_asked_for(tmp_path: Path) -> None:
+    process = start(tmp_path, "--migrations", "--write-env", "env")
+    read_until_ready(process)
+    written = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+
+    kept = sorted(file.name for file in Path(written["SECUREWATCH_REPO"], "migrations", "v1.3.0").iterdir())
+    process.send_signal(signal.SIGTERM)
+    process.wait(ENDS_SECONDS)
+
+    assert kept == ["001_orders_in_cents.sql", "002_orders_by_age.sql", "003_drop_notes.sql"]
+
+
 @pytest.mark.slow
 def test_up_with_processes_and_databases_ends_them_all(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "localrender.cli", "up", "--write-env", "env"]

@@ -1,8 +1,9 @@
 """Services, env vars, workspace, databases, domains and events over HTTP."""
 
+import httpx2
 import pytest
 
-from tests.fakes.rig import BACKEND, BYSTANDER, DATABASE, FRONTEND, running_rig
+from tests.fakes.rig import BACKEND, BYSTANDER, DATABASE, FRONTEND, Rig, running_rig
 
 ENV = f"/services/{BACKEND}/env-vars"
 
@@ -184,3 +185,62 @@ async def test_a_service_that_is_nobodys_stands_beside_the_customers() -> None:
 async def test_what_is_no_json_is_refused(content: bytes) -> None:
     async with running_rig() as rig:
         assert (await rig.api.put(f"{ENV}/LOG_LEVEL", content=content)).status_code == 400
+
+
+async def patch_maintenance(rig: Rig, mode: object, service_id: str = BACKEND) -> httpx2.Response:
+    body = {"serviceDetails": {"maintenanceMode": mode}}
+    return await rig.api.request("PATCH", f"/services/{service_id}", json=body)
+
+
+async def test_maintenance_mode_is_switched_shown_and_told_by_events() -> None:
+    async with running_rig() as rig:
+        on = await patch_maintenance(rig, {"enabled": True, "uri": "https://status.example"})
+        again = await patch_maintenance(rig, {"enabled": True, "uri": "https://status.example"})
+        closed = set(rig.host.maintained)
+        off = await patch_maintenance(rig, {"enabled": False, "uri": ""})
+
+        shown = [one.json()["serviceDetails"]["maintenanceMode"] for one in (on, again, off)]
+        events = (await rig.api.get(f"/services/{BACKEND}/events")).json()
+        assert shown[0] == shown[1] == {"enabled": True, "uri": "https://status.example"}
+        assert shown[2] == {"enabled": False, "uri": ""}
+        assert (closed, rig.host.maintained) == ({BACKEND}, set())
+        assert sorted(one["event"]["type"] for one in events) == [
+            "maintenance_mode_enabled",
+            "maintenance_mode_enabled",
+            "maintenance_mode_uri_updated",
+            "maintenance_mode_uri_updated",
+        ]
+
+
+@pytest.mark.parametrize(
+    "mode", [True, {}, {"enabled": True}, {"enabled": "yes", "uri": ""}, {"enabled": True, "uri": 1}]
+)
+async def test_a_wrong_maintenance_mode_is_refused(mode: object) -> None:
+    async with running_rig() as rig:
+        assert (await patch_maintenance(rig, mode)).status_code == 400
+        assert not rig.backend.maintenance
+
+
+async def test_a_static_site_has_no_maintenance_mode() -> None:
+    async with running_rig() as rig:
+        answer = await patch_maintenance(rig, {"enabled": True, "uri": ""}, FRONTEND)
+
+        assert (answer.status_code, rig.host.maintained) == (400, set())
+
+
+async def test_a_reset_ends_maintenance_mode() -> None:
+    async with running_rig() as rig:
+        await patch_maintenance(rig, {"enabled": True, "uri": ""})
+
+        await rig.admin.post("/reset")
+
+        assert (rig.backend.maintenance, rig.host.maintained) == (False, set())
+
+
+async def test_without_a_database_server_there_are_no_exports_and_no_recovery() -> None:
+    async with running_rig() as rig:
+        export = await rig.api.post(f"/postgres/{DATABASE}/export")
+        said = await rig.api.get(f"/postgres/{DATABASE}/recovery")
+
+        assert (export.status_code, said.json()) == (400, {"recoveryStatus": "NOT_AVAILABLE"})
+        assert (await rig.api.get(f"/postgres/{DATABASE}/export")).json() == []

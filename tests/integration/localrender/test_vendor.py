@@ -58,6 +58,23 @@ def test_the_sample_has_the_promised_tags(tmp_path: Path) -> None:
     assert snapshot.head == snapshot.tags["v1.3.0-rc.1"]
 
 
+def test_migrations_come_with_a_release_of_their_own_where_they_are_asked_for(tmp_path: Path) -> None:
+    plain = create_vendor_repo(tmp_path / "plain")
+    repo = create_vendor_repo(tmp_path / "vendor", migrations=True)
+
+    snapshot = read_snapshot(repo)
+    files = git(repo, "ls-tree", "-r", "--name-only", "v1.3.0", "migrations/").decode().split()
+    first_lines = [git(repo, "show", f"v1.3.0:{file}").decode().splitlines()[0] for file in files]
+
+    before = read_snapshot(plain).tags
+    assert set(snapshot.tags) - set(before) == {"v1.3.0"}
+    assert before.items() <= snapshot.tags.items()
+    assert snapshot.head == snapshot.tags["v1.3.0"]
+    assert [file.rpartition("/")[0] for file in files] == ["migrations/v1.3.0"] * 3
+    assert [line == "-- irreversible" for line in first_lines] == [False, False, True]
+    assert git(repo, "ls-tree", "v1.3.0-rc.1", "migrations/") == b""
+
+
 def test_a_snapshot_says_what_git_says_one_by_one(tmp_path: Path) -> None:
     repo = create_vendor_repo(tmp_path / "vendor")
 

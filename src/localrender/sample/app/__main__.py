@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from .backend import Backend
+from .records import Records
 from .release import FILE_NAME, parse_release
-from .server import check_database, serve
+from .server import serve
 from .site import build_pages
 
 
@@ -24,7 +25,9 @@ def main(arguments: list[str]) -> int:
         return 0
     if not release.starts:
         return 1
-    serve(Backend(release, env, check_database), int(env["PORT"]))
+    url = env.get("DATABASE_URL", "")
+    records = Records(release, url)
+    serve(Backend(release, env, lambda _: records.check()), records if url else None, int(env["PORT"]))
     return 0
 
 

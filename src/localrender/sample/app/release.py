@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 
 FILE_NAME = "release.json"
+FIRST_COLUMNS = ("orders.amount", "orders.note")
+"""What the code of the first releases needs to find in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +14,8 @@ class Release:
 
     A release with `builds` false fails to build, with `starts` false it ends as soon as it is started, and with
     `healthy_answers` it is healthy for that many health checks after its start and unhealthy from then on; that shows
-    on customers' own data alone, so not on the samples of those `spared` (by `CUSTOMER_SLUG`).
+    on customers' own data alone, so not on the samples of those `spared` (by `CUSTOMER_SLUG`). Its code needs the
+    `columns`, each `table.column`; a migration of the release, or of a later one, changes which there are.
     """
 
     version: str
@@ -20,6 +23,7 @@ class Release:
     starts: bool = True
     healthy_answers: int | None = None
     spared: tuple[str, ...] = ()
+    columns: tuple[str, ...] = FIRST_COLUMNS
 
     def to_text(self) -> str:
         """The contents of `release.json`."""
@@ -38,4 +42,5 @@ def parse_release(text: str) -> Release:
         starts=bool(raw.get("starts", True)),
         healthy_answers=None if answers is None else int(answers),
         spared=tuple(str(one) for one in raw.get("spared", ())),
+        columns=tuple(str(one) for one in raw.get("columns", FIRST_COLUMNS)),
     )
