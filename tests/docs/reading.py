@@ -111,9 +111,9 @@ def _group() -> TyperGroup:
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """Every string below a node; what an f-string fills in is written as X."""
+    """Every string below a node; what an f-string fills in is written as 1."""
     if isinstance(node, ast.JoinedStr):
-        yield "".join(str(one.value) if isinstance(one, ast.Constant) else "X" for one in node.values)
+        yield "".join(str(one.value) if isinstance(one, ast.Constant) else "1" for one in node.values)
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value

@@ -20,7 +20,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.
 
 @app.command("list")
 def backup_list(context: typer.Context, customer: options.AnyCustomer = None) -> None:
-    """List the backups that there are, the newest first, and which of them count.
+    """List the backups, the newest first.
 
     securewatch backup list --customer acme-corp
     """
@@ -37,7 +37,9 @@ def backup_list(context: typer.Context, customer: options.AnyCustomer = None) ->
 
 @app.command("create")
 def backup_create(context: typer.Context, customer: options.Customer, no_verify: NoVerify = False) -> None:
-    """Take a backup of a customer's database, and try a restore of it in a scratch database.
+    """Back a customer's database up and try it.
+
+    The try is a restore into a scratch database; a backup that was not tried does not count.
 
     securewatch backup create --customer acme-corp
     """
@@ -53,7 +55,9 @@ def backup_create(context: typer.Context, customer: options.Customer, no_verify:
 
 @app.command("verify")
 def backup_verify(context: typer.Context, name: Name) -> None:
-    """Restore a backup into a scratch database and compare every table with what was backed up.
+    """Try a backup in a scratch database.
+
+    It is restored there, and every table compared with what was backed up.
 
     securewatch backup verify acme-corp/20261126T171500Z-1a2b3c4d.swbackup
     """
@@ -65,7 +69,9 @@ def backup_verify(context: typer.Context, name: Name) -> None:
 
 @app.command("drill")
 def backup_drill(context: typer.Context, customer: options.AnyCustomer = None) -> None:
-    """Take a backup of one customer and try it: of the one whose turn is longest ago, where none is named.
+    """Back one customer up and time the restore.
+
+    Where none is named, it is the one whose turn is longest ago.
 
     securewatch backup drill
     """
@@ -79,7 +85,9 @@ def backup_drill(context: typer.Context, customer: options.AnyCustomer = None) -
 
 @app.command("prune")
 def backup_prune(context: typer.Context, customer: options.AnyCustomer = None, dry_run: DryRun = False) -> None:
-    """Delete the backups that neither their age nor a promised way back keeps.
+    """Delete the backups that nothing keeps.
+
+    What keeps one: its age, being the newest that counts, or a way back that is promised.
 
     securewatch backup prune --dry-run
     """

@@ -73,7 +73,9 @@ async def verify_backup(deps: Deps, name: str) -> Backup:
     async with keeper.database.read() as tx:
         backup = await backups.load_backup(tx, name)
     if backup is None or backup.removed_at is not None:
-        raise NotFound("SW206", f"there is no backup {name}", fix="`securewatch backup list` shows those there are")
+        why = "its archive was deleted" if backup is not None else "nobody took one of that name here"
+        fix = "`securewatch backup list` shows those there are"
+        raise NotFound("SW206", f"there is no backup {name}", why=why, fix=fix)
     await _refuse_customers_database(deps)
     judged = await keeper.verify(backup)
     if judged.problem:
