@@ -113,17 +113,13 @@ class EmbeddedPostgres:
             raise ValueError("a database's name is small letters, digits, - and _, and begins with a letter")
         password, quoted = secrets.token_urlsafe(24), sql.Identifier(name)
         login = sql.SQL("NOLOGIN" if closed else "LOGIN")
-        await self.execute(
-            sql.SQL("CREATE ROLE {} {} CREATEDB PASSWORD {}").format(quoted, login, sql.Literal(password))
-        )
-        await self.create_empty(name)
+        role = sql.SQL("CREATE ROLE {} {} CREATEDB PASSWORD {}").format(quoted, login, sql.Literal(password))
+        await self.execute(role, *_empty_database(name))
         return f"postgresql://{name}:{password}@{_LOOPBACK}:{self._port}/{name}"
 
     async def create_empty(self, name: str) -> None:
         """Make the database of a role that there is. Raises DatabaseFailed."""
-        quoted = sql.Identifier(name)
-        await self.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(quoted, quoted))
-        await self.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(quoted))
+        await self.execute(*_empty_database(name))
 
     def client_environment(self) -> dict[str, str]:
         """The env vars with which PostgreSQL's programs reach the server as its superuser."""
@@ -142,8 +138,8 @@ class EmbeddedPostgres:
                 keeper.kill()
             await keeper.wait()
 
-    async def execute(self, statement: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
-        """Run a statement as the superuser, outside a transaction; gives its rows, if any. Raises DatabaseFailed."""
+    async def execute(self, *statements: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
+        """Run statements as the superuser, one by one; gives the rows of the last, if any. Raises DatabaseFailed."""
         try:
             connection = await psycopg.AsyncConnection.connect(
                 host=_LOOPBACK,
@@ -154,11 +150,19 @@ class EmbeddedPostgres:
                 autocommit=True,
             )
             async with connection:
-                cursor = await connection.execute(statement)
+                cursor = connection.cursor()
+                for statement in statements:
+                    await cursor.execute(statement)
                 return await cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             # The statement may hold a password, so nothing of it is passed on.
             raise DatabaseFailed(f"the database server refused: {type(error).__name__}") from None
+
+
+def _empty_database(name: str) -> tuple[sql.Composed, sql.Composed]:
+    quoted = sql.Identifier(name)
+    made = sql.SQL("CREATE DATABASE {} OWNER {}").format(quoted, quoted)
+    return made, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(quoted)
 
 
 async def _read_line(keeper: asyncio.subprocess.Process) -> dict[str, object]:

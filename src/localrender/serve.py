@@ -131,12 +131,15 @@ async def running(wanted: Wanted) -> AsyncIterator[Running]:
         data = wanted.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localrender-")))
         data.mkdir(parents=True, exist_ok=True)
         clock, clock_file = _clock(wanted, data)
-        repo = _vendor_repo(wanted, data)
         key = wanted.key or f"rnd_{secrets.token_urlsafe(24)}"
         world = read_world(wanted.config_folder, key, extra_customers=wanted.extra_customers)
+        # The repository is made while the database server comes up.
+        making_repo = asyncio.create_task(asyncio.to_thread(_vendor_repo, wanted, data))
+        stack.push_async_callback(asyncio.wait, [making_repo])
         storage = None
         if wanted.databases:
             world, storage = await stack.enter_async_context(_databases(world, data / "dumps"))
+        repo = await making_repo
         host: AppHost = ProcessHost(repo, data / "apps") if wanted.processes else InProcessHost(read_snapshot(repo))
         platform = Platform(host, clock, world, wanted.options, storage=storage)
         stack.push_async_callback(platform.close)

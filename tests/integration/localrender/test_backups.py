@@ -221,6 +221,24 @@ async def test_a_recovery_that_is_to_fail_never_becomes_available(postgres: Embe
         assert await status_of(rig, DATABASE) == "available"
 
 
+async def test_a_recovery_from_a_damaged_dump_fails_and_lets_nobody_in(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    async with rig_over(postgres, tmp_path) as rig:
+        await rig.admin.post(SNAPSHOT)
+        at = rig.clock.now()
+        await rig.pass_seconds(900)
+        dump = acme_of(rig).snapshots[0].file
+        dump.write_bytes(dump.read_bytes()[:200])
+
+        made = await recover(rig, at)
+        await rig.pass_seconds(130)
+
+        assert await status_of(rig, made["id"]) == "recovery_failed"
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            await orders_of(await url_of(rig, made["id"]))
+
+
 async def test_a_database_refuses_connections_until_it_is_let_in_again(
     postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
