@@ -134,10 +134,15 @@ def _problems_of_env(service: Mapping[str, Any], wanted: Mapping[str, str]) -> I
 
 
 @contextmanager
-def standing(prepare: Callable[[Path], None] = lambda _config: None) -> Iterator[Stand]:
+def standing(
+    prepare: Callable[[Path], None] = lambda _config: None,
+    *,
+    flags: Sequence[str] = ("--no-database",),
+    more_environ: Mapping[str, str] | None = None,
+) -> Iterator[Stand]:
     """A platform with in-process applications and a fast clock, and a zygote; both are ended in the end.
 
-    `prepare` may change the configuration folder, which both read.
+    `prepare` may change the configuration folder, which both read; `flags` are the platform's.
     """
     with tempfile.TemporaryDirectory(prefix="securewatch-crash-", dir=MEMORY if MEMORY.is_dir() else None) as name:
         folder = Path(name)
@@ -145,10 +150,12 @@ def standing(prepare: Callable[[Path], None] = lambda _config: None) -> Iterator
         shutil.copytree(ROOT / "config", config)
         prepare(config)
         env_file = folder / "env"
-        flags = ["--fast", str(RATE), "--apps", "inprocess", "--no-database", "--config", str(config)]
-        platform = _start("localrender.cli", "up", *flags, "--write-env", str(env_file), "--data", str(folder / "data"))
+        common = ["--fast", str(RATE), "--apps", "inprocess", "--config", str(config)]
+        platform = _start(
+            "localrender.cli", "up", *common, *flags, "--write-env", str(env_file), "--data", str(folder / "data")
+        )
         try:
-            environ = _read_env(platform, env_file)
+            environ = {**_read_env(platform, env_file), **(more_environ or {})}
             zygote = _start("tests.crash.zygote")
             try:
                 stand = Stand(environ, zygote, folder)

@@ -214,13 +214,18 @@ async def ensure_database_backup(effect: Effect, tools: Tools, sending: Sending)
 
 async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Apply the release's migrations; which of them the database has is the look, so a lost answer needs no grace."""
+    guard: Guard = _unguarded if effect.state.was_sent else await sending({})
     try:
-        applied = await tools.databases.migrate(effect, await sending({}))
+        applied = await tools.databases.migrate(effect, guard)
     except NeedsHuman as error:
         return Outcome(OutcomeKind.NEEDS_HUMAN, code=error.code, reason=f"{error.what}: {error.why}")
     except (Rejected, Refused, NotFound, ConfigError) as error:
         return Outcome(OutcomeKind.FAILED, code=error.code, reason=f"{error.what}: {error.why}")
     return Outcome(OutcomeKind.CONFIRMED, {"applied": list(applied)})
+
+
+def _unguarded() -> None:
+    """What was sent before may be carried on at any time: the database's own ledger says what is left to do."""
 
 
 # --- deploys ----------------------------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.load import ROLLBACK
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
-from securewatch.core.errors import SecurewatchError
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deploy.model import DatabasePlan, DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind, Stage
@@ -159,7 +158,7 @@ class FakeDatabase:
 
     def __init__(self) -> None:
         self.applied: dict[str, str] = {}
-        self.error: SecurewatchError | None = None
+        self.error: BaseException | None = None
         self.taken: list[str] = []
         self.tried: list[str] = []
         self.differences: tuple[TableDifference, ...] = ()

@@ -7,7 +7,9 @@ import pytest
 
 from securewatch.core.errors import NeedsHuman, Rejected, Retryable
 from securewatch.deploy.model import DatabasePlan, MigrationPlan, Stage
+from securewatch.deploy.view import Effect
 from securewatch.migration.files import read_migrations
+from securewatch.store import effects
 from tests.factories import BACKEND
 from tests.fakes.rig import DATABASE
 from tests.integration.controller.given import NEW, Engine, ask_back, ended, reached, running_engine
@@ -81,6 +83,35 @@ async def test_a_database_that_is_away_for_a_while_is_tried_again(tmp_path: Path
 
         assert (waiting.stage, run.stage) == (Stage.MIGRATING, Stage.DONE)
         assert list(engine.customer_database.applied) == [FIRST.id]
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+async def test_what_a_process_left_that_died_in_the_middle_is_carried_on(tmp_path: Path) -> None:
+    async with running_engine(tmp_path, database=HARMLESS) as engine:
+        carrying(engine)
+        await engine.run_until(reached(Stage.MIGRATING))
+        engine.customer_database.error = Died()
+        with pytest.raises(Died):
+            await engine.work(await sent(engine))
+        engine.customer_database.error = None
+        engine.restart()
+
+        run = await engine.run_until(ended)
+
+        assert (run.stage, list(engine.customer_database.applied)) == (Stage.DONE, [FIRST.id])
+
+
+async def sent(engine: Engine) -> Effect:
+    """The effect that migrates, when it is there."""
+    while True:
+        async with engine.database.read() as tx:
+            found = (await effects.effects_of(tx, engine.run.id)).get("migrate:backend")
+        if found is not None:
+            return found
+        await engine.controller.tick()
 
 
 async def test_an_unknown_outcome_holds_the_customer(tmp_path: Path) -> None:
