@@ -1,7 +1,9 @@
 """The customers' databases for effects: finds out how to reach one and applies what a plan names. Keeps no password."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,8 @@ from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
 from securewatch.versions.git import VendorRepository
 
+BACKUPS_MAX = 4
+"""Backups that one process takes and tries at once: each is a dump, and a server of its own for the try."""
 SecretOf = Callable[[str, str], str | None]
 Apply = Callable[[str, Sequence[Migration]], Awaitable[Sequence[str]]]
 
@@ -35,7 +39,7 @@ class CustomerDatabases:
     """Implements the databases that effects use.
 
     `apply` applies migrations to the database at a URL; `secret_of` gives a named secret by slug and key, where there
-    is one; `keeper` keeps backups.
+    is one; `keeper` keeps backups, of which so many run at once as there are `turns`.
     """
 
     client: RenderClient
@@ -43,6 +47,7 @@ class CustomerDatabases:
     apply: Apply
     secret_of: SecretOf
     keeper: Callable[[], BackupKeeper]
+    turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, BACKUPS_MAX))
 
     async def migrate(self, effect: Effect, guard: Guard) -> Sequence[str]:
         """Apply the migrations that the effect names, as the planned commit has them."""
@@ -60,7 +65,8 @@ class CustomerDatabases:
         keeper = self.keeper()
         url = await find_url(self.client, _database_of(effect), self.secret_of, priority=Priority.DEPLOY)
         version = str(effect.args.get("version") or "")
-        made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id))
+        async with self.turns:
+            made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id))
         return {"backup": made.name, "bytes": made.stored_bytes, "rows": made.rows, "restore": made.restore_seconds}
 
 
