@@ -82,6 +82,7 @@ def test_a_policy_that_asks_for_a_backup_gets_one_before_the_deploy(place: Place
     ran = place.deploy("demo", "v1.1.0").ended(0)
 
     (backup,) = place.run("backup", "list", "--customer", "demo", "-o", "json").ended(0).data
+    card = place.run("customer", "show", "demo").ended(0)
     actions = [one["action"] for one in json.loads(place.run("audit", "list", "-o", "json").ended(0).out)]
     assert "is backed up first, and the backup tried" in dry.out
     assert ran.data["status"] == "live"
@@ -91,4 +92,5 @@ def test_a_policy_that_asks_for_a_backup_gets_one_before_the_deploy(place: Place
         300,
         True,
     )
+    assert "way back   to v1.0.0 until " in card.out
     assert set(actions) >= {"backup.taken", "backup.verified", "run.setting_env"}

@@ -69,10 +69,12 @@ def test_a_release_changes_the_database_and_the_way_back_ends_where_that_is_irre
     assert (back.data["status"], again.data["status"]) == ("rolled_back", "live")
     assert ask(place, "SELECT * FROM notes ORDER BY id") == [(1, None), (2, None)]
 
+    card = place.run("customer", "show", "demo").ended(0)
     refused = place.refuses(1, "SW425", "rollback-customer", "--customer", "demo")
     older = ("deploy-customer", "--version", "v1.1.1", "--customer", "demo", "--force", "--reason", "outage")
     place.refuses(1, "SW425", *older)
     assert "irreversible since: v1.1.2/001_remark.sql" in refused.err
+    assert "after v1.1.2/001_remark.sql only a restore of the database leads back" in card.out
 
     before = place.platform.writes()
     unmarked = place.refuses(1, "SW424", "deploy-customer", "--version", "v1.1.3", "--customer", "demo")

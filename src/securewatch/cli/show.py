@@ -13,6 +13,7 @@ from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, S
 from securewatch.rollout.gates import window_words
 
 if TYPE_CHECKING:
+    from securewatch.deploy.readiness import WayBack
     from securewatch.operations.health import CustomerHealth, ServiceHealth
     from securewatch.operations.history import CustomerCard, Standing
     from securewatch.operations.plan import Planned
@@ -187,9 +188,20 @@ def card_lines(card: "CustomerCard", now: datetime, *, holder: str | None = None
     if row.held:
         lines.append(f"  held       {row.held}")
     lines += [f"  set by us  {standing_words(one)}" for one in row.standing]
+    lines += way_back_lines(card.way_back)
     if card.last is None:
         return [*lines, "  nothing was ever deployed to it with this tool"]
     return [*lines, *explain_lines(card.last, now, None, holder=holder)]
+
+
+def way_back_lines(way: "WayBack | None") -> list[str]:
+    """Whether a customer can go back, to what and until when."""
+    if way is None:
+        return []
+    if not way.is_possible:
+        return [f"  way back   none{f' to {way.to}' if way.to else ''}: {way.why}"]
+    until = f" until {show_instant(way.until)} UTC ({way.why})" if way.until else ", for as long as git has it"
+    return [f"  way back   to {way.to}{until}", *([f"             ! {way.warning}"] if way.warning else [])]
 
 
 # --- health -----------------------------------------------------------------------------------------------------------

@@ -18,14 +18,13 @@ from securewatch.operations.isolation import KIND, where
 from securewatch.operations.migrations import no_database
 from securewatch.operations.plan import fetch_all, refuse_held, version_of
 from securewatch.operations.start import refuse_paused
+from securewatch.operations.way_back import DEFAULT_WINDOW, rollback_window
 from securewatch.render.budget import Priority
 from securewatch.store import backups, former, identity
 from securewatch.store.backups import Backup
 
 LEFTOVERS_AFTER = timedelta(days=1)
 """What an interrupted backup left is deleted once it is older: nobody writes at it any more."""
-DEFAULT_WINDOW = timedelta(days=30)
-"""How long a way back is kept where a policy does not say."""
 Progress = Callable[[int], None]
 
 
@@ -132,8 +131,7 @@ def _judge(deps: Deps, known: Sequence[Backup], now: datetime) -> list[Pruned]:
 def _retention(deps: Deps, slug: str) -> Retention:
     """How long every backup of a customer is kept, and what a way back needs by its policy."""
     customer = deps.fleet.customers.get(slug)
-    policy = deps.fleet.policy_of(customer) if customer is not None else None
-    window = (policy.rollback_window or policy.rollback.window) if policy is not None else None
+    window = rollback_window(deps.fleet, customer) if customer is not None else None
     return Retention(deps.fleet.extra.keep_backups.days, (window or DEFAULT_WINDOW).days)
 
 

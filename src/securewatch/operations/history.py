@@ -8,11 +8,13 @@ from securewatch.config.fleet import Customer
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.model import Run, ServiceKind
 from securewatch.deploy.plan import expected_services
+from securewatch.deploy.readiness import WayBack
 from securewatch.deps import Deps
 from securewatch.operations.explain import load_status
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH
 from securewatch.operations.status import CustomerStatus, status_word
+from securewatch.operations.way_back import load_way_back
 from securewatch.render import deploys
 from securewatch.render.budget import Priority
 from securewatch.rollout.freezes import FreezeKind, StandingFreeze
@@ -68,7 +70,9 @@ class CustomerRow:
 
 @dataclass(frozen=True)
 class CustomerCard:
-    """Everything about one customer that needs no look outside; `last` is None where nothing was ever deployed."""
+    """Everything about one customer that needs no look outside; `last` is None where nothing was ever deployed, and
+    `way_back` where nothing of ours is live and at rest.
+    """
 
     row: CustomerRow
     services: Mapping[ServiceKind, str]
@@ -77,6 +81,7 @@ class CustomerCard:
     needs_window: bool
     needs_approval: bool
     last: CustomerStatus | None
+    way_back: WayBack | None = None
 
 
 async def list_deployments(
@@ -159,7 +164,7 @@ async def _word(deps: Deps, run: Run) -> str:
 async def show_customer(deps: Deps, slug: str) -> CustomerCard:
     """One customer: what the files say, what the records say it runs, and where its last run stands."""
     customer = deps.fleet.find_customer(slug)
-    found = await load_runs(deps, customer.slug, limit=1)
+    found = await load_runs(deps, customer.slug)
     gates = deps.fleet.gates_of(customer)
     return CustomerCard(
         row=next(row for row in await list_customers(deps) if row.slug == customer.slug),
@@ -172,6 +177,7 @@ async def show_customer(deps: Deps, slug: str) -> CustomerCard:
         needs_window=gates.needs_window,
         needs_approval=gates.needs_approval,
         last=await load_status(deps, found[0].id) if found else None,
+        way_back=await load_way_back(deps, customer, found),
     )
 
 
