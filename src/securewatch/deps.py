@@ -17,6 +17,7 @@ from securewatch.store.locks import ControllerLock
 if TYPE_CHECKING:
     from securewatch.backup.work import Backups
     from securewatch.config.fleet import Customer, Fleet
+    from securewatch.deploy.ports import Migrated
     from securewatch.health.probe import Prober
     from securewatch.migration.files import Migration
     from securewatch.notify.channels import Channels
@@ -127,7 +128,7 @@ class Deps:
             self._prober = await self._open.enter_async_context(prober)
         return self._prober
 
-    async def apply_migrations(self, url: str, migrations: "Sequence[Migration]") -> "Sequence[str]":
+    async def apply_migrations(self, url: str, migrations: "Sequence[Migration]") -> "Migrated":
         """Apply migrations to the database at a URL. Raises ConfigError (SW111) without what the extra brings."""
         try:
             from securewatch.migration.apply import apply_migrations
@@ -138,7 +139,10 @@ class Deps:
                 why=f"{error.name} is not installed",
                 fix="install `securewatch-render[postgres]` where this command runs",
             ) from error
-        return await apply_migrations(url, migrations)
+        from securewatch.deploy.ports import Migrated
+
+        found = await apply_migrations(url, migrations)
+        return Migrated(found.ids, found.error)
 
     def backups(self, *, create: bool = False) -> "Backups":
         """The work on backups of customers' databases; with `create` new ones may be sealed.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from securewatch.core.clock import Clock
@@ -72,13 +73,13 @@ class BackupKeeper:
             await self._note(tx, "backup.failed" if judged.problem else "backup.verified", judged, said)
         return judged
 
-    async def ensure(self, source: Source) -> Backup:
-        """The verified backup of the source's run: as it was taken before, or taken and tried now.
+    async def ensure(self, source: Source, *, since: datetime) -> Backup:
+        """The verified backup of the source's run that was taken from `since` on: one that there is, or one of now.
 
         Raises Rejected (SW606) for one of which a restore does not give the same.
         """
         async with self.database.read() as tx:
-            known = await backups.backups_of_run(tx, source.run_id)
+            known = [one for one in await backups.backups_of_run(tx, source.run_id) if one.taken_at >= since]
         done = next((one for one in known if one.verified_at), None)
         if done is not None:
             return done

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from securewatch.config.templates import secret_variable
 from securewatch.controller.backups import BackupKeeper, Source
 from securewatch.core.errors import Refused
 from securewatch.core.ids import PostgresID, ServiceID
-from securewatch.deploy.effects import Guard
 from securewatch.deploy.plan import DATABASE_URL
+from securewatch.deploy.ports import Begin, Migrated
 from securewatch.deploy.view import Effect
 from securewatch.migration.files import FOLDER, Migration, read_migrations
 from securewatch.render import env_vars, postgres
@@ -19,10 +21,12 @@ from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
 from securewatch.versions.git import VendorRepository
 
+ADMIN_URL = "DATABASE_ADMIN_URL"
+"""The named secret with a database's address as it is reached from here, where Render's own does not do."""
 BACKUPS_MAX = 4
 """Backups that one process takes and tries at once: each is a dump, and a server of its own for the try."""
 SecretOf = Callable[[str, str], str | None]
-Apply = Callable[[str, Sequence[Migration]], Awaitable[Sequence[str]]]
+Apply = Callable[[str, Sequence[Migration]], Awaitable[Migrated]]
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,28 @@ class CustomerDatabases:
     keeper: Callable[[], BackupKeeper]
     turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, BACKUPS_MAX))
 
-    async def migrate(self, effect: Effect, guard: Guard) -> Sequence[str]:
+    async def migrate(self, effect: Effect, begin: Begin) -> Migrated:
         """Apply the migrations that the effect names, as the planned commit has them."""
         wanted: dict[str, str] = dict(effect.args["files"])
         found = read_migrations(await self.repository.read_files(str(effect.args["commit"]), FOLDER))
         planned = tuple(one for one in found if wanted.get(one.id) == one.checksum)
         if len(planned) != len(wanted):
             raise _changed(wanted, planned)
-        url = await find_url(self.client, _database_of(effect), self.secret_of, priority=Priority.DEPLOY)
+        url = await find_url(
+            self.client, _database_of(effect, effect.service_id), self.secret_of, priority=Priority.DEPLOY
+        )
+        guard = await begin()
         guard()
         return await self.apply(url, planned)
 
     async def back_up(self, effect: Effect) -> Mapping[str, Any]:
         """The verified backup of the effect's run; taken and tried now where there is none."""
         keeper = self.keeper()
-        url = await find_url(self.client, _database_of(effect), self.secret_of, priority=Priority.DEPLOY)
-        version = str(effect.args.get("version") or "")
+        wanted = _database_of(effect, str(effect.args["backend"]))
+        url = await find_url(self.client, wanted, self.secret_of, priority=Priority.DEPLOY)
+        version, since = str(effect.args["version"]), datetime.fromisoformat(str(effect.args["since"]))
         async with self.turns:
-            made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id))
+            made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id), since=since)
         return {"backup": made.name, "bytes": made.stored_bytes, "rows": made.rows, "restore": made.restore_seconds}
 
 
@@ -85,11 +93,19 @@ async def find_url(client: RenderClient, wanted: DatabaseOf, secret_of: SecretOf
             why=f"its {DATABASE_URL} names another host, or another database there, than Render does for that id",
             fix="correct database_id in the files, or the env var in Render's dashboard",
         )
-    return secret_of(wanted.slug, DATABASE_URL) or external
+    named = secret_of(wanted.slug, ADMIN_URL)
+    if named is not None and _name_of(named)[1] != _name_of(external)[1]:
+        raise Refused(
+            "SW408",
+            f"{secret_variable(wanted.slug, ADMIN_URL)} names another database than {wanted.postgres_id} is",
+            why="the names of the databases differ",
+            fix="give the address of that customer's own database, or unset it",
+        )
+    return named or external
 
 
-def _database_of(effect: Effect) -> DatabaseOf:
-    return DatabaseOf(effect.slug, ServiceID(effect.service_id), PostgresID(str(effect.args["postgres_id"])))
+def _database_of(effect: Effect, backend: str) -> DatabaseOf:
+    return DatabaseOf(effect.slug, ServiceID(backend), PostgresID(str(effect.args["postgres_id"])))
 
 
 def _name_of(url: str) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Retryable, SecurewatchError, SignInNeeded
-from securewatch.deploy.effects import NEEDS_GRACE, Guard, Outcome, OutcomeKind, Superseded, Tools, carry_out
+from securewatch.deploy.effects import CARRIES_ON, NEEDS_GRACE, Outcome, OutcomeKind, Superseded, Tools, carry_out
+from securewatch.deploy.ports import Guard
 from securewatch.deploy.view import Effect, EffectState
 from securewatch.render.errors import OutcomeUnknown, RateLimited, RequestRejected, ServiceMissing
 from securewatch.store import audit, effects, meta
@@ -75,7 +76,8 @@ class Ledger:
         """
         async with self._database.write("claim", about=()) as tx:
             known = await effects.load_effect(tx, effect_id)
-            if known is not None and known.state is EffectState.INTENT and await meta.is_paused(tx):
+            acts = known is not None and (known.state is EffectState.INTENT or known.kind in CARRIES_ON)
+            if acts and await meta.is_paused(tx):
                 return self._later(LOOK_AGAIN_SECONDS)
             effect = await effects.claim_effect(tx, effect_id)
             if effect is not None:

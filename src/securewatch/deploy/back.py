@@ -4,12 +4,12 @@ One attempt (S10): a rollback that fails holds the customer for a person. A depl
 version serving, so that only the env vars and the other half are undone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from securewatch.deploy.model import GoodDeploy, RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.model import DatabasePlan, GoodDeploy, RunKind, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import (
     BROKEN,
     IN_FLIGHT,
@@ -53,8 +53,7 @@ def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str
     """Begin the way back. A deploy forced onto an unhealthy customer is held: there is no good state to go to."""
     by_person = trigger == CUSTOMER_REQUEST
     if is_barred(view):
-        words = f"{detail}; the old version cannot live with the database after this version's migrations"
-        return moved(view.run, Stage.HELD, now, code=BARRED, trigger=trigger, detail=words)
+        return held_by_migration(view, now, detail, trigger=trigger)
     if not view.run.baseline_healthy and not by_person:
         return moved(view.run, Stage.HELD, now, code=code, trigger=trigger, detail=detail)
     return moved(view.run, Stage.STOPPING, now, code=code, trigger=trigger, detail=detail, burst_since=None)
@@ -62,11 +61,27 @@ def turn_back(view: View, now: datetime, *, code: str, trigger: str, detail: str
 
 def is_barred(view: View) -> bool:
     """Whether a migration was applied, or may have been, after which only a restore of the database leads back."""
-    database = view.customer.database
-    if database is None or not database.is_irreversible:
-        return False
-    found = (effect_of(view, "migrate", service.kind) for service in view.customer.services)
-    return any(one is not None and (one.state.was_sent or one.state is EffectState.CONFIRMED) for one in found)
+    return bool(barring_migration(view.customer.database, view.effects.values()))
+
+
+def barring_migration(database: DatabasePlan | None, effects: Iterable[Effect]) -> str:
+    """The irreversible migration that a run applied, or may have applied, in whatever attempt; empty for none."""
+    irreversible = [one.id for one in database.migrations if one.irreversible] if database is not None else []
+    for effect in effects:
+        if effect.kind is not EffectKind.MIGRATE or effect.sent_at is None:
+            continue
+        is_known = effect.state is EffectState.FAILED
+        applied = effect.result.get("applied", ()) if is_known else irreversible
+        found = next((one for one in irreversible if one in applied), "")
+        if found:
+            return found
+    return ""
+
+
+def held_by_migration(view: View, now: datetime, detail: str, *, trigger: str = "") -> Decision:
+    """Hold a run that can neither go on nor back: the old version cannot live with the database as it is."""
+    words = f"{detail}; the old version cannot live with the database after this version's migrations"
+    return moved(view.run, Stage.HELD, now, code=BARRED, trigger=trigger or view.run.trigger, detail=words)
 
 
 def ask_back(view: View, now: datetime, reason: str) -> Decision:
@@ -307,8 +322,9 @@ def decide_unwinding(view: View, now: datetime) -> Decision:
 
     An intent is dropped with the move here, so a deploy that is still there was sent just before: it is followed on.
     """
-    if deploy_was_sent(view):
-        return moved(view.run, Stage.DEPLOYING, now)
+    was_overtaken = _overtaken(view, now)
+    if was_overtaken is not None:
+        return was_overtaken
     for service in reversed(view.customer.services):
         decision = _restore(view, service, now)
         if decision is not None:
@@ -318,6 +334,17 @@ def decide_unwinding(view: View, now: datetime) -> Decision:
     if view.run.code:
         return moved(view.run, Stage.FAILED, now)
     return moved(view.run, Stage.QUEUED, now, attempt=view.run.attempt + 1)
+
+
+def _overtaken(view: View, now: datetime) -> Decision | None:
+    """What was sent just before the run turned round: it is followed on, waited for, or bars the way."""
+    if deploy_was_sent(view):
+        return moved(view.run, Stage.DEPLOYING, now)
+    if any(one.kind is EffectKind.MIGRATE and one.state.was_sent for one in view.effects.values()):
+        return wait(view.run, "waiting for the migration that is under way")
+    if is_barred(view) and view.run.trigger != CUSTOMER_REQUEST:
+        return held_by_migration(view, now, view.run.detail or "the run turned round")
+    return None
 
 
 # --- check again ------------------------------------------------------------------------------------------------------

@@ -58,8 +58,11 @@ def decide(view: View, now: datetime) -> Decision:
     human = next((one for one in view.effects.values() if one.state is EffectState.NEEDS_HUMAN), None)
     if human is not None and not run.stage.is_terminal:
         return moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
-    if view.rollback_reason is not None and may_be_asked_back(run) and not back.is_barred(view):
-        return back.ask_back(view, now, view.rollback_reason)
+    if view.rollback_reason is not None and may_be_asked_back(run):
+        if not back.is_barred(view):
+            return back.ask_back(view, now, view.rollback_reason)
+        words = "the way back was asked for, and the old version cannot live with the database"
+        return Decision(replace(run, code=back.BARRED, detail=words), next_at=now)
     if run.stage.is_terminal:
         return Decision(run)
     found = watch.keep_watch(view, _unreadable(view, now) or _STAGES[run.stage](view, now), now)
@@ -195,7 +198,7 @@ def _refused(view: View, effect: Effect, now: datetime) -> Decision:
 
 def _send_deploy(view: View, service: ServicePlan, now: datetime, *, is_asked_for: bool) -> Decision:
     """The next deploy; until the first one is sent a gate that has shut in the meantime still turns the run round."""
-    if shut_gates(view) and not deploy_was_sent(view):
+    if shut_gates(view) and not (deploy_was_sent(view) or back.is_barred(view)):
         return moved(view.run, Stage.UNWINDING, now)
     if is_asked_for:
         return Decision(view.run)

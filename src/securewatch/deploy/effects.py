@@ -4,7 +4,7 @@ Any runner may run an effect twice, so each function first asks whether it was s
 here decides what comes next; rows, epochs and the grace are the ledger's (`controller/ledger.py`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from securewatch.core.errors import ConfigError, NeedsHuman, NotFound, Refused, Rejected, Retryable
 from securewatch.core.ids import ServiceID
+from securewatch.deploy.ports import Databases, Guard, Migrated, Vault
 from securewatch.deploy.view import Effect, EffectKind
 from securewatch.render import deploys, env_vars, services
 from securewatch.render.budget import Priority
@@ -21,8 +22,6 @@ from securewatch.render.models import Deploy, DeployStatus
 
 STAMP_MARGIN = timedelta(minutes=10)
 """A search after a send starts this long before the newest stamp on the service (design: behaviour, effects)."""
-
-Guard = Callable[[], None]
 
 
 class OutcomeKind(StrEnum):
@@ -51,42 +50,6 @@ class Sending(Protocol):
 
     def __call__(self, before: Mapping[str, Any]) -> Awaitable[Guard]:
         """Raises `Superseded` where the row or its run has moved on, so that nothing is sent."""
-
-
-class Vault(Protocol):
-    """Env values of a run: kept encrypted, handed out only to effects."""
-
-    def fingerprint(self, value: str) -> str:
-        """A keyed fingerprint, safe to show."""
-
-    async def wanted(self, effect: Effect) -> Mapping[str, str | None]:
-        """The values that the run's plan writes to the effect's service."""
-
-    async def backup(self, effect: Effect) -> Mapping[str, str | None]:
-        """The values that the service had before the run."""
-
-    async def keep_backup(self, effect: Effect, values: Mapping[str, str]) -> None:
-        """Encrypt and keep the service's values as they are now; raises `Superseded` where the effect moved on."""
-
-    async def keep_entry(self, effect: Effect, values: Mapping[str, str]) -> None:
-        """Keep the values for the history, as the effect left them; raises `Superseded` like `keep_backup`."""
-
-
-class Databases(Protocol):
-    """The customers' databases, as effects reach them."""
-
-    async def back_up(self, effect: Effect) -> Mapping[str, Any]:
-        """The verified backup of the effect's run, taken now where there is none; gives what to remember of it.
-
-        Raises like `migrate`.
-        """
-
-    async def migrate(self, effect: Effect, guard: Guard) -> Sequence[str]:
-        """Apply the migrations of the effect that its database does not have; gives the ids of those applied now.
-
-        `guard` is called just before the first write. Raises Rejected where one fails, Refused where they do not fit,
-        NeedsHuman where the outcome is unknown, Retryable where the database cannot be reached.
-        """
 
 
 @dataclass(frozen=True)
@@ -214,14 +177,19 @@ async def ensure_database_backup(effect: Effect, tools: Tools, sending: Sending)
 
 async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Apply the release's migrations; which of them the database has is the look, so a lost answer needs no grace."""
-    guard: Guard = _unguarded if effect.state.was_sent else await sending({})
+
+    async def begin() -> Guard:
+        return _unguarded if effect.state.was_sent else await sending({})
+
     try:
-        applied = await tools.databases.migrate(effect, guard)
-    except NeedsHuman as error:
-        return Outcome(OutcomeKind.NEEDS_HUMAN, code=error.code, reason=f"{error.what}: {error.why}")
+        done = await tools.databases.migrate(effect, begin)
     except (Rejected, Refused, NotFound, ConfigError) as error:
-        return Outcome(OutcomeKind.FAILED, code=error.code, reason=f"{error.what}: {error.why}")
-    return Outcome(OutcomeKind.CONFIRMED, {"applied": list(applied)})
+        done = Migrated((), error)
+    result, stopped = {"applied": list(done.applied)}, done.error
+    if stopped is None:
+        return Outcome(OutcomeKind.CONFIRMED, result)
+    kind = OutcomeKind.NEEDS_HUMAN if isinstance(stopped, NeedsHuman) else OutcomeKind.FAILED
+    return Outcome(kind, result, code=stopped.code, reason=f"{stopped.what}: {stopped.why}")
 
 
 def _unguarded() -> None:
@@ -380,6 +348,8 @@ _WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] 
     EffectKind.ROLL_BACK: ensure_rollback,
 }
 
+CARRIES_ON = frozenset({EffectKind.MIGRATE})
+"""Effects of which a look may write what is left to do, so that looks wait too while everything is paused."""
 NEEDS_GRACE = frozenset({EffectKind.DEPLOY, EffectKind.ROLL_BACK})
 """Effects of which "none at Render" is believed only after the grace; the others are armed again after a read."""
 

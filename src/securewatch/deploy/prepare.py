@@ -1,10 +1,12 @@
 """What a run does before its first deploy: backups, migrations, env vars. Pure; see `decide.py` for all else."""
 
+from dataclasses import replace
 from datetime import datetime
 
+from securewatch.deploy.back import held_by_migration, is_barred
 from securewatch.deploy.model import RunKind, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import effect_of, moved, new_effect
-from securewatch.deploy.view import Decision, EffectKind, EffectState, Gate, NewEffect, View
+from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, Gate, NewEffect, View
 
 
 def shut_gates(view: View) -> tuple[Gate, ...]:
@@ -34,8 +36,14 @@ def _database_backup(view: View) -> list[NewEffect]:
     database, backend = view.customer.database, _backend(view)
     if database is None or backend is None or not database.needs_backup or view.run.kind is not RunKind.DEPLOY:
         return []
-    args = {"postgres_id": database.postgres_id, "version": view.customer.from_version or ""}
-    return [new_effect(view, "dump", EffectKind.BACK_UP_DATABASE, backend, **args)]
+    args = {
+        "postgres_id": database.postgres_id,
+        "backend": backend.service_id,
+        "version": view.customer.from_version or "",
+        "since": view.run.since.isoformat(),
+    }
+    wanted = new_effect(view, "dump", EffectKind.BACK_UP_DATABASE, backend, **args)
+    return [replace(wanted, service_id=database.postgres_id)]  # it writes nothing to the service, and holds no write up
 
 
 def _backend(view: View) -> ServicePlan | None:
@@ -57,10 +65,17 @@ def decide_migrating(view: View, now: datetime) -> Decision:
             return moved(view.run, Stage.UNWINDING, now)
         return Decision(view.run) if effect else Decision(view.run, effects=(_migration(view, backend),))
     if effect.state is EffectState.FAILED:
-        return moved(view.run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
+        return _turn_round(view, effect, now)
     if effect.state is not EffectState.CONFIRMED:
         return Decision(view.run)
     return moved(view.run, Stage.SETTING_ENV, now)
+
+
+def _turn_round(view: View, effect: Effect, now: datetime) -> Decision:
+    """What was written is undone, unless the old version could not live with the database: then a person is called."""
+    if is_barred(view):
+        return held_by_migration(view, now, effect.reason)
+    return moved(view.run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
 
 
 def _migration(view: View, backend: ServicePlan) -> NewEffect:
@@ -73,7 +88,7 @@ def _migration(view: View, backend: ServicePlan) -> NewEffect:
 def decide_setting_env(view: View, now: datetime) -> Decision:
     """One env var after the other, the backend's first."""
     run = view.run
-    if shut_gates(view):
+    if shut_gates(view) and not is_barred(view):
         return moved(run, Stage.UNWINDING, now)
     for service in view.customer.services:
         for change in service.env_changes:
@@ -83,7 +98,7 @@ def decide_setting_env(view: View, now: datetime) -> Decision:
                 wanted = new_effect(view, "env", EffectKind.SET_ENV, service, env_key=change.key, **last)
                 return Decision(run, effects=(wanted,))
             if effect.state is EffectState.FAILED:
-                return moved(run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
+                return _turn_round(view, effect, now)
             if effect.state.is_open:
                 return Decision(view.run)
     if run.kind is RunKind.ENV:

@@ -5,7 +5,7 @@ What was applied stands in the table `schema_migrations`, where the customer's o
 or a connection that breaks, leaves each of them done or not done. Decides nothing about deploys.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +28,15 @@ WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
 _MAKE = """
 CREATE TABLE schema_migrations (version text PRIMARY KEY, checksum text, applied_at timestamptz NOT NULL DEFAULT now())
 """
-Tell = Callable[[Migration], Awaitable[None]]
 Connection = psycopg.AsyncConnection[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The ids of the migrations that the database has now, and what stopped the others."""
+
+    ids: tuple[str, ...]
+    error: SecurewatchError | None = None
 
 
 @dataclass(frozen=True)
@@ -41,54 +48,50 @@ class Ledger:
     has_checksums: bool = True
 
 
-async def fetch_pending(url: str, migrations: Sequence[Migration]) -> tuple[Migration, ...]:
-    """Those that the database at `url` does not have, in order. Reads only.
+async def apply_migrations(url: str, migrations: Sequence[Migration]) -> Applied:
+    """Apply those that the database at `url` does not have, each on a connection of its own.
 
-    Raises Retryable (SW509) where it cannot be reached, Refused (SW423) where an applied file is another one now or the
-    ledger is none that we could write.
+    What fails is not raised but given: it and those after it are not applied, and the database is as it was before it.
+    Raises Retryable (SW509) where the database cannot be reached or goes away: then only its ledger tells how far it
+    came. Raises Refused (SW423) where an applied file is another one now, or the ledger is none that we could write.
     """
-    async with await _connect(url) as connection:
+    done: list[str] = []
+    for one in migrations:
+        try:
+            async with await _connect(url) as connection:
+                await _apply(connection, one)
+        except psycopg.OperationalError as error:
+            raise _away(error) from None
+        except psycopg.Error as error:
+            raise _unusable_ledger(_reason(error)) from None
+        except (Rejected, NeedsHuman) as error:
+            return Applied(tuple(done), error)
+        done.append(one.id)
+    return Applied(tuple(done))
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    """Apply it unless it is there already; two at once wait for each other."""
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         ledger = await _read_ledger(connection)
-    return tuple(one for one in migrations if not _is_applied(one, ledger))
-
-
-async def apply_migrations(url: str, migrations: Sequence[Migration], *, tell: Tell | None = None) -> tuple[str, ...]:
-    """Apply those that the database at `url` does not have; gives the ids of what was applied now.
-
-    `tell` is called before each. Raises like `fetch_pending`, and Rejected (SW509) for one that fails: it and those
-    after it are not applied, and the database is as it was before it.
-    """
-    done = []
-    async with await _connect(url) as connection:
-        for one in migrations:
-            if _is_applied(one, await _read_ledger(connection)):
-                continue
-            if tell is not None:
-                await tell(one)
-            if await _apply(connection, one):
-                done.append(one.id)
-    return tuple(done)
-
-
-async def _apply(connection: Connection, migration: Migration) -> bool:
-    """Whether it was applied by us, and not by somebody else while we waited for the lock."""
-    try:
-        async with connection.transaction():
-            await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-            ledger = await _read_ledger(connection)
-            if _is_applied(migration, ledger):
-                return False
-            if not ledger.exists:
-                await connection.execute(_MAKE)
-            before = await _transaction_id(connection)
+        if _is_applied(migration, ledger):
+            return
+        if not ledger.exists:
+            await connection.execute(_MAKE)
+        before = await _transaction_id(connection)
+        try:
             await connection.execute(migration.sql.encode())
-            if await _transaction_id(connection) != before:
-                raise _ended_early(migration)
-            await _note(connection, migration, ledger)
-    except psycopg.Error as error:
-        raise _failed(migration, error) from None
-    return True
+        except psycopg.Error as error:
+            if connection.broken:
+                raise
+            raise _failed(migration, error) from None
+        await connection.execute("RESET ROLE")
+        await connection.execute("RESET search_path")
+        if await _transaction_id(connection) != before:
+            raise _ended_early(migration)
+        await _note(connection, migration, ledger)
 
 
 async def _read_ledger(connection: Connection) -> Ledger:
@@ -98,13 +101,7 @@ async def _read_ledger(connection: Connection) -> Ledger:
         return Ledger({}, exists=False)
     needed = {str(one["name"]) for one in found if one["needed"]} - {"version", "checksum"}
     if "version" not in names or needed:
-        why = f"it needs {', '.join(sorted(needed))}" if needed else "it has no column `version`"
-        raise Refused(
-            "SW423",
-            f"the table {LEDGER} of the customer's database cannot keep what we apply",
-            why=why,
-            fix="give those columns a default, or rename the table and keep its history",
-        )
+        raise _unusable_ledger(f"it needs {', '.join(sorted(needed))}" if needed else "it has no column `version`")
     has_checksums = "checksum" in names
     columns = sql.SQL("version::text AS version, checksum" if has_checksums else "version::text AS version")
     rows = await connection.execute(sql.SQL("SELECT {} FROM {}").format(columns, sql.Identifier(LEDGER)))
@@ -151,12 +148,25 @@ async def _connect(url: str) -> Connection:
             application_name="securewatch",
         )
     except psycopg.Error as error:
-        raise Retryable(
-            "SW509",
-            "the customer's database cannot be reached",
-            why=_reason(error),
-            fix="look at the database's status on Render and at its list of allowed addresses",
-        ) from None
+        raise _away(error) from None
+
+
+def _away(error: psycopg.Error) -> Retryable:
+    return Retryable(
+        "SW509",
+        "the customer's database cannot be reached",
+        why=_reason(error),
+        fix="look at the database's status on Render and at its list of allowed addresses",
+    )
+
+
+def _unusable_ledger(why: str) -> Refused:
+    return Refused(
+        "SW423",
+        f"the table {LEDGER} of the customer's database cannot keep what we apply",
+        why=why,
+        fix="give its other columns a default and us the right to write it, or rename it and keep its history",
+    )
 
 
 def _failed(migration: Migration, error: psycopg.Error) -> SecurewatchError:

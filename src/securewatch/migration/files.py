@@ -6,7 +6,7 @@ takes away something that older versions use: from there the way back is a resto
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from securewatch.core.errors import Refused
@@ -57,15 +57,22 @@ def read_migrations(files: Mapping[str, bytes]) -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda one: (one.version, one.name)))
 
 
-def migrations_between(migrations: Iterable[Migration], after: Version | None, upto: Version) -> tuple[Migration, ...]:
-    """Those of the versions above `after` (None: from the first one on) up to and with `upto`; none on the way down."""
-    return tuple(one for one in migrations if (after is None or one.version > after) and one.version <= upto)
+def missing_from(live: Sequence[Migration], wanted: Sequence[Migration]) -> tuple[Migration, ...]:
+    """Those that a commit has and the live one has not, in order."""
+    known = {one.id for one in live}
+    return tuple(one for one in wanted if one.id not in known)
 
 
-def irreversible_between(migrations: Sequence[Migration], version: Version, other: Version) -> tuple[Migration, ...]:
-    """What stands between two versions, whichever is the newer, and keeps the older from bearing the newer's data."""
-    low, high = sorted((version, other))
-    return tuple(one for one in migrations_between(migrations, low, high) if one.is_irreversible)
+def missing_below(
+    live: Sequence[Migration], wanted: Sequence[Migration], version: Version | None
+) -> tuple[Migration, ...]:
+    """The irreversible ones that the live commit has and the wanted one, of that version, knows nothing of.
+
+    Files of older versions may be tidied away in newer ones: they bar nothing.
+    """
+    known = {one.id for one in wanted}
+    unknown = (one for one in live if one.is_irreversible and one.id not in known)
+    return tuple(one for one in unknown if version is None or one.version > version)
 
 
 def _matches(files: Mapping[str, bytes]) -> list[tuple[str, re.Match[str]]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from securewatch.controller.controller import Controller, Scope
 from securewatch.core.errors import ExitCode, SecurewatchError, SignInNeeded
+from securewatch.deploy.back import BARRED
 from securewatch.deploy.model import Run, Stage
 from securewatch.deps import Deps
 from securewatch.operations.engine import make_controller, sharing_rates
@@ -100,7 +101,7 @@ def exit_code_of(status: CustomerStatus, options: FollowOptions) -> ExitCode | N
     run, waiting = status.run, status.waiting_on
     if status.turns_back:
         return None
-    if run.stage.is_terminal:
+    if run.stage.is_terminal or (options.goes_back and run.code == BARRED):
         return _of_terminal(run, goes_back=options.goes_back)
     if run.stage is Stage.WATCHING:
         return None if options.until_watched else ExitCode.DONE
@@ -124,7 +125,7 @@ def _of_terminal(run: Run, *, goes_back: bool) -> ExitCode:
         Stage.SUPERSEDED: ExitCode.CONFLICT,
         Stage.REFUSED: ExitCode.CONFLICT if run.code == "SW412" else ExitCode.FAILED,
     }
-    return codes[run.stage]
+    return codes.get(run.stage, ExitCode.FAILED)
 
 
 async def pause_real_seconds(seconds: float) -> None:

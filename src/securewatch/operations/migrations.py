@@ -1,21 +1,18 @@
 """What a deploy does to a customer's database, and whether migrations bar the way back. Asks repository and linter."""
 
+from collections.abc import Mapping, Sequence
+
 from securewatch.config.fleet import Customer
-from securewatch.core.errors import Refused
+from securewatch.core.errors import Refused, Rejected
 from securewatch.core.ids import PostgresID
-from securewatch.deploy.back import BARRED
-from securewatch.deploy.model import DatabasePlan, MigrationPlan
+from securewatch.deploy.back import BARRED, barring_migration
+from securewatch.deploy.model import DatabasePlan, MigrationPlan, Run, RunKind
 from securewatch.deps import Deps
-from securewatch.migration.files import (
-    FOLDER,
-    Migration,
-    irreversible_between,
-    migrations_between,
-    read_migrations,
-)
+from securewatch.migration.files import FOLDER, Migration, missing_below, missing_from, read_migrations
 from securewatch.migration.lint import check_migrations
 from securewatch.render.budget import Priority
 from securewatch.render.postgres import fetch_postgres
+from securewatch.store import effects, plans
 from securewatch.versions.tag import Tag
 from securewatch.versions.version import find_version
 
@@ -24,14 +21,15 @@ NEWEST_MAJOR = 18
 
 
 async def plan_database(
-    deps: Deps, customer: Customer, tag: Tag, *, from_version: str, needs_backup: bool
+    deps: Deps, customer: Customer, tag: Tag, *, live_commit: str, needs_backup: bool
 ) -> DatabasePlan | None:
     """What a deploy of the tag does to the customer's database; None where nothing is done to it.
 
-    Raises Refused: SW425 for the way down past a migration that is irreversible, SW423 where it is not known what the
-    database has or which one it is, SW424 where the linter says no, SW611 where a needed backup is not possible.
+    The migrations are those that the tag's commit has and the live one has not; the database's own ledger leaves out
+    what it has all the same. Raises Refused: SW425 for the way down past one that is irreversible, SW423 where it is
+    not known what is live or which database it is, SW424 where the linter says no, SW611 without a needed backup.
     """
-    migrations = await _plan_migrations(deps, customer, tag, from_version)
+    migrations = await _plan_migrations(deps, customer, tag, live_commit)
     if not migrations and not needs_backup:
         return None
     if customer.database_id is None:
@@ -43,33 +41,56 @@ async def plan_database(
     return DatabasePlan(customer.database_id, planned, needs_backup)
 
 
-async def _plan_migrations(deps: Deps, customer: Customer, tag: Tag, from_version: str) -> tuple[Migration, ...]:
-    found, wanted, before = await _read(deps, tag.commit), find_version(tag.name), find_version(from_version)
-    if wanted is not None and before is not None and before > wanted:
-        await refuse_barred(deps, customer.slug, newer=from_version, older=tag.name)
+async def _plan_migrations(deps: Deps, customer: Customer, tag: Tag, live_commit: str) -> tuple[Migration, ...]:
+    wanted, live = await _read(deps, tag.commit), await _read_live(deps, live_commit)
+    if live is None:
+        if wanted:
+            raise _unsure(customer, "the commit that is live is not known, so neither is what its database has")
         return ()
-    migrations = migrations_between(found, before, wanted) if wanted is not None else ()
-    if migrations and before is None:
-        raise _unsure(customer, "the version that runs is not known, so neither is what its database has")
-    return migrations
-
-
-async def refuse_barred(deps: Deps, slug: str, *, newer: str, older: str) -> None:
-    """Raise Refused (SW425) where an irreversible migration stands between the two versions: code alone must not go
-    back over it, with `--force` neither.
-    """
-    above, below = find_version(newer), find_version(older)
-    if above is None or below is None or above <= below:
-        return
-    commit = next((one.commit for one in await deps.repository.list_tags() if one.name == newer), None)
-    barring = irreversible_between(await _read(deps, commit), below, above) if commit else ()
+    barring = missing_below(live, wanted, find_version(tag.name))
     if barring:
-        raise Refused(
-            BARRED,
-            f"{slug} cannot go back from {newer} to {older} with its database as it is",
-            why=f"irreversible since: {', '.join(one.id for one in barring)}",
-            fix=f"repair it with a newer version, or restore its database from a backup of the time of {older}",
-        )
+        raise barred(customer.slug, tag.name, ", ".join(one.id for one in barring))
+    return missing_from(live, wanted)
+
+
+async def find_barring(deps: Deps, runs: Sequence[Run]) -> Mapping[str, str]:
+    """By the id of each of the runs that applied an irreversible migration, or may have, that migration.
+
+    Asks our records alone: a rollback must not need git.
+    """
+    database = await deps.existing_database()
+    found: dict[str, str] = {}
+    if database is None:
+        return found
+    async with database.read() as tx:
+        for run in runs:
+            plan = await plans.load_plan(tx, run.plan_hash) if run.kind is RunKind.DEPLOY else None
+            part = plan.customer(run.slug).database if plan is not None else None
+            if part is not None and part.is_irreversible:
+                found[run.id] = barring_migration(part, (await effects.effects_of(tx, run.id)).values())
+    return {run_id: one for run_id, one in found.items() if one}
+
+
+def barred(slug: str, to: str, migration: str) -> Refused:
+    """The error for a way back by code past an irreversible migration; `--force` does not help."""
+    return Refused(
+        BARRED,
+        f"{slug} cannot go back to {to} with its database as it is",
+        why=f"irreversible since: {migration}",
+        fix="repair it with a newer version, or restore its database from a backup of that time",
+    )
+
+
+async def _read_live(deps: Deps, commit: str) -> tuple[Migration, ...] | None:
+    """Those of what is live; None where nobody knows its commit, or the repository does not have it."""
+    if not commit:
+        return None
+    try:
+        return await _read(deps, commit)
+    except Rejected:
+        if await deps.repository.find_commit(commit) is not None:
+            raise
+        return None
 
 
 async def _read(deps: Deps, commit: str) -> tuple[Migration, ...]:

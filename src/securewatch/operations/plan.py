@@ -116,7 +116,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         from_version,
         notes=tuple(_notes(deps, customer, request)),
         terms=request.release.terms if request.release else None,
-        database=await _plan_database(deps, customer, request, tag, from_version),
+        database=await _plan_database(deps, customer, request, tag, facts),
     )
     checks += check_database(planning.database)
     target = Target(
@@ -185,13 +185,15 @@ def refuse(findings: Sequence[Finding], *, forced: bool = False) -> None:
 
 
 async def _plan_database(
-    deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, from_version: str
+    deps: Deps, customer: Customer, request: DeployRequest, tag: Tag, facts: Sequence[ServiceFacts]
 ) -> DatabasePlan | None:
     if ServiceKind.BACKEND not in request.kinds or request.kind is not RunKind.DEPLOY:
         return None
     terms = request.release.terms if request.release else None
     needs_backup = terms.requires_backup if terms else deps.fleet.gates_of(customer).requires_backup
-    return await plan_database(deps, customer, tag, from_version=from_version, needs_backup=needs_backup)
+    live = next((one.live for one in facts if one.kind is ServiceKind.BACKEND), None)
+    commit = (live.commit if live is not None else None) or ""
+    return await plan_database(deps, customer, tag, live_commit=commit, needs_backup=needs_backup)
 
 
 def check_services(

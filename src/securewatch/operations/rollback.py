@@ -1,6 +1,6 @@
 """Take a customer back to the recorded good pair, because a person asks for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from securewatch.config.fleet import Customer
@@ -15,7 +15,7 @@ from securewatch.deploy.view import EffectState
 from securewatch.deps import Deps
 from securewatch.operations.back_run import Way, start_back_run
 from securewatch.operations.history import load_runs
-from securewatch.operations.migrations import refuse_barred
+from securewatch.operations.migrations import barred, find_barring
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH, DeployRequest, fetch_all, refuse, refuse_held
 from securewatch.operations.start import bind, refuse_paused
@@ -120,8 +120,7 @@ async def _turn_head(case: _Case, head: Run, *, is_dry: bool) -> RollbackStarted
     rest = _rest(case, head, kinds)
     if head.kind is RunKind.ROLLBACK or (head.stage in WAY_BACK and head.stage is not Stage.UNWINDING):
         return RollbackStarted(head, f"{_name(head)} is on its way back already", rest=rest)
-    if head.stage not in (*_NOT_BEGUN, Stage.BACKING_UP):
-        await _refuse_barred(case, {one.kind: head.version for one in head.good}, head.good)
+    await _refuse_barred(case, head.good, [head])
     if not is_dry:
         await _ask(case, head)
     note = _words(head.good) or f"{head.version} is called off"
@@ -170,7 +169,8 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
     good = [one.good for one in targets if one.good is not None]
     if len(good) < len(targets):
         raise await _nothing_recorded(case, f"nothing was live before {targets[0].run.version}")
-    await _refuse_barred(case, {one.kind: one.run.version for one in targets}, good)
+    first = min(one.run.generation for one in targets)
+    await _refuse_barred(case, good, [run for run in case.runs if run.generation >= first])
     staying = [f"{kind} stays" for kind, run in sources.items() if run.commit != targets[0].run.commit]
     note = ", ".join([_words(good), *staying])
     if await _goes_back_itself(case, targets):
@@ -185,11 +185,19 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
     return RollbackStarted(await start_back_run(case.deps, case.customer, _asked(case), ways, detail=split), note)
 
 
-async def _refuse_barred(case: _Case, versions: Mapping[ServiceKind, str], good: Sequence[GoodDeploy]) -> None:
-    """A backend must not go back over an irreversible migration; `versions` are those that are live, or were to be."""
-    for one in good:
-        if one.kind is ServiceKind.BACKEND and one.version:
-            await refuse_barred(case.deps, case.customer.slug, newer=versions.get(one.kind, ""), older=one.version)
+async def _refuse_barred(case: _Case, good: Sequence[GoodDeploy], undone: Sequence[Run]) -> None:
+    """A backend must not go back over an irreversible migration, whichever of the `undone` runs applied it."""
+    backend = next((one for one in good if one.kind is ServiceKind.BACKEND), None)
+    found = await find_barring(case.deps, undone) if backend is not None else {}
+    if backend is not None and found:
+        raise barred(case.customer.slug, backend.version or backend.deploy_id, next(iter(found.values())))
+
+
+def _runs_after(case: _Case, good: Sequence[GoodDeploy]) -> Sequence[Run]:
+    """The runs that began after the one that made a named deploy; all, where none of ours did."""
+    ids = {one.deploy_id for one in good}
+    makers = [run.generation for run in case.runs for one in run.progress if ids & {one.deploy_id, one.back_deploy_id}]
+    return [run for run in case.runs if run.generation > max(makers, default=0)]
 
 
 async def _goes_back_itself(case: _Case, targets: Sequence[BackTarget]) -> bool:
@@ -291,9 +299,7 @@ async def _start_named(case: _Case, *, is_dry: bool) -> RollbackStarted:
         )
     if all(is_at(way.fact, way.good) for way in ways):
         return RollbackStarted(None, f"{slug} is at {', '.join(to)} already", is_there=True)
-    names = {one.commit: one.name for one in await case.deps.repository.list_tags()}
-    live = {way.fact.kind: names.get(way.fact.live.commit or "", "") for way in ways if way.fact.live is not None}
-    await _refuse_barred(case, live, [way.good for way in ways])
+    await _refuse_barred(case, [way.good for way in ways], _runs_after(case, [way.good for way in ways]))
     note = ", ".join(f"{way.good.kind} to {way.good.deploy_id}" for way in ways)
     if is_dry:
         return RollbackStarted(None, note)

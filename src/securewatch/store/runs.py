@@ -42,8 +42,13 @@ _LATEST = Prepared(
         runs, _NEWEST, sa.and_(runs.c.slug == _NEWEST.c.slug, runs.c.generation == _NEWEST.c.generation)
     ).order_by(runs.c.slug)
 )
+_WENT_LIVE = sa.or_(
+    *(runs.c.stage == one.value for one in (Stage.WATCHING, Stage.DONE, Stage.SUPERSEDED, Stage.ROLLED_BACK))
+)
 _RECENT = Prepared(
-    _SELECT.where(runs.c.kind == RunKind.DEPLOY.value).order_by(runs.c.since.desc()).limit(sa.bindparam("p_limit"))
+    _SELECT.where(runs.c.kind == RunKind.DEPLOY.value, _WENT_LIVE)
+    .order_by(runs.c.since.desc())
+    .limit(sa.bindparam("p_limit"))
 )
 _ALL = 2**31
 

@@ -24,10 +24,12 @@ from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.load import ROLLBACK
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
+from securewatch.core.errors import NeedsHuman, Rejected
 from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deploy.model import DatabasePlan, DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind, Stage
 from securewatch.deploy.plan import hash_of
+from securewatch.deploy.ports import Migrated
 from securewatch.deploy.view import Effect, NewEffect
 from securewatch.health.probe import DatabaseAnswer, DatabaseState, Prober, ProbeTarget, VersionAnswer, VersionState
 from securewatch.health.verdict import Sample
@@ -176,12 +178,14 @@ class FakeDatabase:
         header = Header(key[0], customer, "v1.0.0", NOW, NOW, "16.4", 16, "UTF8")
         return Restored(header, Trailer(100, "a" * 64, 8000, ()), 3.0, self.differences)
 
-    async def apply(self, url: str, migrations: Sequence[Migration]) -> Sequence[str]:
+    async def apply(self, url: str, migrations: Sequence[Migration]) -> Migrated:
+        if isinstance(self.error, Rejected | NeedsHuman):
+            return Migrated(tuple(self.applied), self.error)
         if self.error is not None:
             raise self.error
         new = [one.id for one in migrations if one.id not in self.applied]
         self.applied.update(dict.fromkeys(new, url))
-        return new
+        return Migrated(tuple(one.id for one in migrations))
 
 
 @dataclass

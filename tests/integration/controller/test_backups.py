@@ -1,5 +1,7 @@
 """A database backup before a deploy, in the real controller: first of all, tried, once, and in the way if it fails."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from securewatch.core.errors import ConfigError, Rejected, Retryable, Securewatc
 from securewatch.deploy.model import DatabasePlan, Stage
 from securewatch.store import backups
 from securewatch.store.backups import Backup
+from tests.factories import NOW
 from tests.fakes.rig import DATABASE
 from tests.integration.controller.given import Engine, ended, reached, running_engine
 
@@ -84,9 +87,24 @@ async def test_a_backup_that_was_taken_before_the_process_died_is_tried_and_not_
         (backup,) = await kept(engine)
     async with running_engine(tmp_path / "again", database=BACKED_UP) as engine:
         async with engine.database.write("as before the death") as tx:
-            await backups.add_backup(tx, type(backup)(**{**vars(backup), "problem": "", "verified_at": None}))
+            taken_at = engine.clock.now() + timedelta(hours=1)
+            await backups.add_backup(tx, replace(backup, problem="", taken_at=taken_at))
 
         run = await engine.run_until(reached(Stage.SETTING_ENV))
 
         assert run.stage is Stage.SETTING_ENV
         assert (engine.customer_database.taken, engine.customer_database.tried) == ([], [backup.name])
+
+
+async def test_a_backup_of_an_earlier_attempt_is_too_old(tmp_path: Path) -> None:
+    async with running_engine(tmp_path, database=BACKED_UP) as engine:
+        await engine.run_until(reached(Stage.SETTING_ENV))
+        (backup,) = await kept(engine)
+    async with running_engine(tmp_path / "again", database=BACKED_UP) as engine:
+        async with engine.database.write("as of the week before") as tx:
+            week = timedelta(days=7)
+            await backups.add_backup(tx, replace(backup, name="acme-corp/old.swbackup", taken_at=NOW - week))
+
+        await engine.run_until(reached(Stage.SETTING_ENV))
+
+        assert len(engine.customer_database.taken) == 1

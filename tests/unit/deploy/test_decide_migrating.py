@@ -12,9 +12,11 @@ from tests.factories import (
     FRONTEND,
     NOW,
     SHUT,
+    at,
     make_customer_plan,
     make_deploy,
     make_effect,
+    make_env_effect,
     make_service,
     make_view,
 )
@@ -94,7 +96,8 @@ def test_the_way_back_waits_for_a_migration_that_is_under_way() -> None:
 def test_only_an_irreversible_one_that_may_have_been_applied_bars_the_way_back(
     state: EffectState, database: DatabasePlan, expected: Stage
 ) -> None:
-    before = view(Stage.VERIFYING, migration(state), make_deploy(), database=database)
+    sent_at = None if state is EffectState.INTENT else at(-60)
+    before = view(Stage.VERIFYING, migration(state, sent_at=sent_at), make_deploy(), database=database)
 
     found = turn_back(before, NOW, code="SW503", trigger="errors", detail="it fails").run
 
@@ -105,4 +108,40 @@ def test_only_an_irreversible_one_that_may_have_been_applied_bars_the_way_back(
 def test_a_wish_for_the_old_code_changes_nothing_where_the_way_is_barred() -> None:
     asked = view(Stage.DEPLOYING, migration(), database=FINAL, rollback_reason="customer-request")
 
-    assert decide(asked, NOW).run.stage is Stage.DEPLOYING
+    found = decide(asked, NOW).run
+
+    assert (found.stage, found.code) == (Stage.DEPLOYING, "SW425")
+
+
+def test_after_an_irreversible_one_a_gate_that_shuts_stops_nothing() -> None:
+    setting = decide(view(Stage.SETTING_ENV, migration(), database=FINAL, gates=(SHUT,)), NOW)
+    deploying = decide(view(Stage.DEPLOYING, migration(), database=FINAL, gates=(SHUT,)), NOW)
+
+    assert [one.key for one in setting.effects] == ["env:backend:VERSION_TAG"]
+    assert [one.key for one in deploying.effects] == ["deploy:backend"]
+
+
+@pytest.mark.parametrize("applied", [["v1.1.0/001.sql"], []])
+def test_a_failure_after_an_irreversible_one_calls_a_person(applied: list[str]) -> None:
+    failed = migration(EffectState.FAILED, code="SW509", reason="the next one failed", result={"applied": applied})
+    refused = make_env_effect("env", state=EffectState.FAILED, code="SW306", reason="too long")
+
+    migrating = decide(view(Stage.MIGRATING, failed, database=FINAL), NOW).run
+    setting = decide(view(Stage.SETTING_ENV, migration(), refused, database=FINAL), NOW).run
+
+    assert (migrating.stage, migrating.code) == ((Stage.HELD, "SW425") if applied else (Stage.UNWINDING, "SW509"))
+    assert (setting.stage, setting.code) == (Stage.HELD, "SW425")
+
+
+def test_a_migration_of_an_earlier_attempt_bars_the_way_too() -> None:
+    second = view(Stage.VERIFYING, migration(), database=FINAL, run={"attempt": 2})
+
+    assert turn_back(second, NOW, code="SW503", trigger="errors", detail="it fails").run.stage is Stage.HELD
+
+
+def test_a_run_that_turned_round_waits_for_a_migration_that_was_just_sent() -> None:
+    waiting = decide(view(Stage.UNWINDING, migration(EffectState.SENT)), NOW)
+    over = decide(view(Stage.UNWINDING, migration(), database=FINAL), NOW)
+
+    assert (waiting.run.stage, waiting.effects) == (Stage.UNWINDING, ())
+    assert over.run.stage is Stage.HELD

@@ -5,12 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from securewatch.core.errors import Refused
-from securewatch.migration.files import (
-    Migration,
-    irreversible_between,
-    migrations_between,
-    read_migrations,
-)
+from securewatch.migration.files import Migration, missing_below, missing_from, read_migrations
 from securewatch.versions.version import Version, parse_version
 
 FILES = {
@@ -37,32 +32,36 @@ def test_they_come_in_the_order_of_versions_and_then_of_names() -> None:
     assert ids(found) == ["v1.2.0/001_first.sql", "v1.2.0/002_second.sql", "v1.10.0/001_last.sql"]
 
 
+def at(*tags: str) -> tuple[Migration, ...]:
+    """Those that a commit has which carries the migrations of these versions."""
+    return tuple(one for one in read_migrations(FILES) if one.version.tag in tags)
+
+
+def test_a_deploy_applies_what_its_commit_has_and_the_live_one_has_not() -> None:
+    both = at("v1.2.0", "v1.10.0")
+
+    assert ids(missing_from((), both)) == ["v1.2.0/001_first.sql", "v1.2.0/002_second.sql", "v1.10.0/001_last.sql"]
+    assert ids(missing_from(at("v1.2.0"), both)) == ["v1.10.0/001_last.sql"]
+    assert missing_from(both, at("v1.2.0")) == ()
+
+
 @pytest.mark.parametrize(
-    ("after", "upto", "expected"),
+    ("live", "wanted", "to", "expected"),
     [
-        ("v1.1.0", "v1.2.0", ["v1.2.0/001_first.sql", "v1.2.0/002_second.sql"]),
-        ("v1.2.0", "v1.10.0", ["v1.10.0/001_last.sql"]),
-        ("v1.2.0", "v1.2.0", []),
-        ("v1.10.0", "v1.2.0", []),
-        (None, "v1.2.0", ["v1.2.0/001_first.sql", "v1.2.0/002_second.sql"]),
+        (("v1.2.0",), (), "v1.1.0", ["v1.2.0/001_first.sql"]),
+        (("v1.2.0",), (), None, ["v1.2.0/001_first.sql"]),
+        (("v1.2.0",), (), "v1.2.0-rc.1", ["v1.2.0/001_first.sql"]),
+        (("v1.2.0", "v1.10.0"), ("v1.2.0",), "v1.2.0", []),
+        (("v1.2.0",), ("v1.10.0",), "v1.10.0", []),
     ],
+    ids=["older", "without a version", "its candidate", "nothing irreversible", "newer, tidied away"],
 )
-def test_a_deploy_applies_what_is_above_the_version_that_runs(
-    after: str | None, upto: str, expected: list[str]
+def test_what_the_wanted_commit_knows_nothing_of_bars_the_way_down(
+    live: tuple[str, ...], wanted: tuple[str, ...], to: str | None, expected: list[str]
 ) -> None:
-    found = migrations_between(read_migrations(FILES), version(after) if after else None, version(upto))
+    found = missing_below(at(*live), at(*wanted), version(to) if to else None)
 
     assert ids(found) == expected
-
-
-def test_what_bars_the_way_back_is_the_same_from_both_sides() -> None:
-    found = read_migrations(FILES)
-
-    up = irreversible_between(found, version("v1.1.0"), version("v1.10.0"))
-    down = irreversible_between(found, version("v1.10.0"), version("v1.1.0"))
-
-    assert ids(up) == ids(down) == ["v1.2.0/001_first.sql"]
-    assert irreversible_between(found, version("v1.2.0"), version("v1.10.0")) == ()
 
 
 @pytest.mark.parametrize(
