@@ -129,17 +129,12 @@ class Deps:
         return self._prober
 
     async def apply_migrations(self, url: str, migrations: "Sequence[Migration]") -> "Migrated":
-        """Apply migrations to the database at a URL. Raises ConfigError (SW111) without what the extra brings."""
-        try:
-            from securewatch.migration.apply import apply_migrations
-        except ImportError as error:
-            raise ConfigError(
-                "SW111",
-                "customers' databases cannot be reached from here",
-                why=f"{error.name} is not installed",
-                fix="install `securewatch-render[postgres]` where this command runs",
-            ) from error
+        """Apply migrations to the database at a URL. Raises ConfigError (SW110) without what the extra brings."""
+        from securewatch.backup.programs import check_driver
+
+        check_driver()
         from securewatch.deploy.ports import Migrated
+        from securewatch.migration.apply import apply_migrations
 
         found = await apply_migrations(url, migrations)
         return Migrated(found.ids, found.error)
@@ -149,19 +144,15 @@ class Deps:
 
         Raises ConfigError: SW110 without what the extra brings, SW109 for an unusable place or scratch server.
         """
-        try:
-            from securewatch.backup.connection import DatabaseAddress
-            from securewatch.backup.model import ArchiveKey
-            from securewatch.backup.place import Place
-            from securewatch.backup.storage import Storage
-            from securewatch.backup.work import Backups
-        except ImportError as error:
-            raise ConfigError(
-                "SW110",
-                "customers' databases cannot be backed up from here",
-                why=f"{error.name} is not installed",
-                fix="install `securewatch-render[postgres]` where this command runs",
-            ) from error
+        from securewatch.backup.programs import check_driver
+
+        check_driver()
+        from securewatch.backup.connection import DatabaseAddress
+        from securewatch.backup.model import ArchiveKey
+        from securewatch.backup.place import Place
+        from securewatch.backup.storage import Storage
+        from securewatch.backup.work import Backups
+
         settings, box = self.settings, self.box(create=create)
         key = ArchiveKey(box.key_id, box.archive_key())
         scratch = settings.scratch_database_url

@@ -52,12 +52,6 @@ def plan_retention(backups: Sequence[Kept], rules: Retention, *, now: datetime) 
     return tuple(_judge(one, anchor, needed, rules, now) for one in newest_first)
 
 
-def newest_verified(backups: Sequence[Kept], version: str | None = None) -> Kept | None:
-    """The newest verified backup, of one version or of any; None where there is none."""
-    found = [one for one in backups if one.verified_at and version in (None, one.version)]
-    return max(found, key=lambda one: one.taken_at, default=None)
-
-
 def _ways_back(newest_first: Sequence[Kept], since: datetime) -> dict[str, str]:
     """By the backup's name, the version that it leads back to."""
     needed: dict[str, str] = {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from securewatch.config.fleet import Customer, Templates
-from securewatch.core.errors import ConfigError, Conflict, NotFound, Refused, SecurewatchError
+from securewatch.core.errors import ConfigError, Conflict, NotFound, Refused
 from securewatch.deploy.facts import Expected, Finding, ServiceFacts, check_service, hard
 from securewatch.deploy.looks import target_of
 from securewatch.deploy.model import DatabasePlan, Plan, RunKind, ServiceKind
@@ -375,9 +375,3 @@ async def _is_there(deps: Deps, plan: Plan, facts: Sequence[ServiceFacts]) -> bo
         if answer.state not in ("match", "not_reported"):
             return False
     return True
-
-
-def error_of(problem: Mapping[str, str]) -> SecurewatchError:
-    """The error of a problem that preflight recorded."""
-    kinds: dict[str, type[SecurewatchError]] = {"SW412": Conflict, "SW305": NotFound}
-    return kinds.get(problem["code"], Refused)(problem["code"], problem["what"], fix=problem.get("fix", ""))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from securewatch.backup.freshness import Kept, Retention, newest_verified, plan_retention
+from securewatch.backup.freshness import Kept, Retention, plan_retention
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -80,15 +80,6 @@ def test_every_backup_is_judged_the_newest_first() -> None:
 
 def test_no_backups_are_no_trouble() -> None:
     assert plan_retention([], Retention(7), now=NOW) == ()
-    assert newest_verified([]) is None
-
-
-def test_the_newest_verified_backup_is_found_by_version_too() -> None:
-    backups = [backup(1, verified=False), backup(3), backup(2, version="v1.1.0")]
-
-    assert newest_verified(backups) == backups[2]
-    assert newest_verified(backups, "v1.0.0") == backups[1]
-    assert newest_verified(backups, "v2.0.0") is None
 
 
 def test_days_below_zero_are_refused() -> None:
