@@ -169,7 +169,7 @@ def plan_deploy(
         rules=terms.rules,
         endpoints=terms.endpoints,
         from_version=planning.from_version or None,
-        database=planning.database if target.kind is RunKind.DEPLOY else None,
+        database=planning.database if target.kind in (RunKind.DEPLOY, RunKind.RESTORE) else None,
     )
     return plan_of(part, target, notes=planning.notes)
 
@@ -217,6 +217,8 @@ def gate_rules(
     """
     if kind is RunKind.ROLLBACK:
         return GateRules()
+    if kind is RunKind.RESTORE:
+        return replace(_gates_of_deploy(fleet, customer, approval_seconds), window=None)
     freezes = tuple(
         FreezeSpec(one.name, one.start.astimezone(UTC), one.end.astimezone(UTC))
         for one in fleet.extra.freezes
@@ -270,6 +272,8 @@ def hash_of(plan: Plan) -> str:
     for customer in document["customers"]:
         if customer["database"] is None:
             customer.pop("database")  # as plans were written before they could say anything of one
+        elif customer["database"]["restore"] is None:
+            customer["database"].pop("restore")
         for service in customer["services"]:
             service.pop("drift")
             service["env_changes"] = [change["key"] for change in service["env_changes"]]
