@@ -87,6 +87,7 @@ ERROR_CODES: dict[str, str] = {
     "SW609": "a database could not be dumped, read or restored",
     "SW610": "the database to restore into is not empty, or too old",
     "SW611": "a deploy needs a backup of the database, and none is possible",
+    "SW615": "Render makes no export of the database",
     # 7xx state and audit
     "SW701": "the audit log does not verify",
     "SW702": "the state database cannot be used",

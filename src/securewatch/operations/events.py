@@ -95,6 +95,10 @@ _BACKUPS = {
     "backup.failed": "A restore of a backup gave something else; with what differs.",
     "backup.removed": "A backup's archive was deleted; with the rule that let it go.",
 }
+_EXPORTS = {
+    "export.requested": "A person asked Render for an export of a customer's database; with the database's id.",
+    "export.downloaded": "A person downloaded an export by Render; with its id and bytes.",
+}
 ACTIONS: dict[str, str] = {
     **{f"{kind}.requested": meaning for kind, meaning in _REQUESTS.items()},
     **_PEOPLE,
@@ -104,6 +108,7 @@ ACTIONS: dict[str, str] = {
     **_JOINED,
     **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
     **_BACKUPS,
+    **_EXPORTS,
     **{f"notice.{state}": meaning for state, meaning in _NOTICES.items()},
 }
 """Every action that the audit log may hold, with what it tells."""
