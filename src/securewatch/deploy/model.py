@@ -216,7 +216,7 @@ class MigrationPlan:
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """What a restored database is to hold, as of `at`: one of our backups by its name; without one Render's recovery."""
+    """What a restored database is to hold, as of `at`: one of our backups, by its name; else Render recovers it."""
 
     at: datetime
     backup: str = ""
@@ -255,6 +255,11 @@ class CustomerPlan:
     endpoints: Endpoints
     from_version: str | None = None
     database: DatabasePlan | None = None
+
+    @property
+    def backend(self) -> ServicePlan | None:
+        """The backend, where the plan is for it."""
+        return next((one for one in self.services if one.kind is ServiceKind.BACKEND), None)
 
 
 @dataclass(frozen=True)

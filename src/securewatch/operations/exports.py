@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from securewatch.config.fleet import Customer
-from securewatch.controller.databases import DatabaseOf, find_url
+from securewatch.controller.addresses import DatabaseOf, find_url
 from securewatch.controller.ledger import SEND_DEADLINE_SECONDS
 from securewatch.core.errors import Conflict, NeedsHuman, NotFound, Refused, Rejected, Retryable
 from securewatch.core.ids import PostgresID, ServiceID
