@@ -16,6 +16,8 @@ from securewatch.cli.argv import hoist
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPTS = {f"./scripts/{path.name}" for path in (PROJECT / "scripts").glob("*.sh")}
 PROGRAMS = SCRIPTS | {word.removeprefix("./") for word in SCRIPTS} | {"securewatch", ".venv/bin/securewatch"}
+UPDATE = "update-customer.sh"
+"""The script that is one command; the others are the whole program."""
 GENERATED = PROJECT / "docs" / "reference"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -84,7 +86,8 @@ def error_of(words: list[str], *, is_whole: bool = True) -> str:
     """
     # The parser itself acts on these: it would change the shell's start-up files.
     words = [word for word in words if word not in _ACTING]
-    command, path, rest = _group(), "securewatch", hoist(words[1:])
+    named = [Path(words[0]).stem] if Path(words[0]).name == UPDATE else []
+    command, path, rest = _group(), "securewatch", hoist([*named, *words[1:]])
     context = None
     try:
         while True:

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "deploy-customer": ("deploys:deploy_customer", "Bring a version to one customer and prove it."),
     "rollback-customer": ("deploys:rollback_customer", "Take a customer back."),
+    "update-customer": ("update:update_customer", "Update a customer, its database backed up first."),
     "update-env-vars": ("deploys:update_env_vars", "Write a version's env vars; nothing is deployed."),
     "check-health": ("deploys:check_health", "Ask a customer's services how they are."),
     "list-deployments": ("deploys:list_deployments", "List a customer's latest deploys at Render."),

@@ -66,6 +66,7 @@ ERROR_CODES: dict[str, str] = {
     "SW424": "a migration must not be run like that",
     "SW425": "the old version cannot live with the database as it is",
     "SW426": "the database was restored since, and code alone must not go back past that",
+    "SW427": "the policy asks for a backup that was to be left out",
     # 5xx deploys
     "SW501": "the deploy failed on Render",
     "SW502": "the deploy timed out",

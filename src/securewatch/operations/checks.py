@@ -14,12 +14,13 @@ class Check:
     state: str = "ok"
 
 
-def check_database(database: DatabasePlan | None) -> list[Check]:
-    """What a deploy does to the customer's database."""
+def check_database(database: DatabasePlan | None, *, is_waived: bool = False) -> list[Check]:
+    """What a deploy does to the customer's database; `is_waived` says that a person wants no backup before it."""
+    checks = [Check("backup", "none of the database is taken: --no-backup", "warning")] if is_waived else []
     if database is None:
-        return []
-    backup = [Check("backup", f"{database.postgres_id} is backed up first, and the backup tried")]
-    checks = backup if database.needs_backup else []
+        return checks
+    if database.needs_backup:
+        checks = [Check("backup", f"{database.postgres_id} is backed up first, and the backup tried")]
     barring, count = [one.id for one in database.migrations if one.irreversible], len(database.migrations)
     detail = f"{count} {'migration' if count == 1 else 'migrations'} of {database.postgres_id}"
     if barring:

@@ -1,6 +1,7 @@
 """What a deploy does to a customer's database, and whether migrations bar the way back. Asks repository and linter."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from securewatch.config.fleet import Customer
 from securewatch.core.errors import Refused, Rejected
@@ -20,25 +21,55 @@ NEWEST_MAJOR = 18
 """The server's version where Render does not say one: the linter then knows of every statement."""
 
 
+@dataclass(frozen=True)
+class BackupTerms:
+    """Whether the policy asks for a backup of the database before a deploy, and what a person asks for.
+
+    `asked` None leaves it to the policy, True has one taken in any case, False (`--no-backup`) has none taken.
+    """
+
+    is_required: bool
+    asked: bool | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether there will be one."""
+        return self.is_required or self.asked is True
+
+    def refuse_waived(self, customer: Customer) -> None:
+        """Raise Refused (SW427) where a backup is not wanted that the policy asks for; `--force` does not help."""
+        if self.is_required and self.asked is False:
+            raise Refused(
+                "SW427",
+                f"a deploy to {customer.slug} must not leave out the backup of its database",
+                why=f"its policy, {customer.policy}, asks for one before each deploy, or its phase does",
+                fix="give the command without --no-backup",
+            )
+
+
 async def plan_database(
-    deps: Deps, customer: Customer, tag: Tag, *, live_commit: str, needs_backup: bool
+    deps: Deps, customer: Customer, tag: Tag, *, live_commit: str, backup: BackupTerms
 ) -> DatabasePlan | None:
     """What a deploy of the tag does to the customer's database; None where nothing is done to it.
 
     The migrations are those that the tag's commit has and the live one has not; the database's own ledger leaves out
     what it has all the same. Raises Refused: SW425 for the way down past one that is irreversible, SW423 where it is
-    not known what is live or which database it is, SW424 where the linter says no, SW611 without a needed backup.
+    not known what is live or which database it is, SW424 where the linter says no, SW611 without a needed backup,
+    SW427 where a backup that the policy asks for is not wanted.
     """
+    backup.refuse_waived(customer)
     migrations = await _plan_migrations(deps, customer, tag, live_commit)
-    if not migrations and not needs_backup:
+    if not migrations and not backup.is_taken:
         return None
     if customer.database_id is None:
-        raise _unsure(customer, "its files name no database (database_id)") if migrations else no_database(customer)
+        if migrations:
+            raise _unsure(customer, "its files name no database (database_id)")
+        raise no_database(customer, is_required=backup.is_required)
     if migrations:
         instance = await fetch_postgres(await deps.client(), PostgresID(customer.database_id), priority=Priority.CLI)
         await check_migrations(migrations, server_major=_major(instance.version))
     planned = tuple(MigrationPlan(one.id, one.checksum, one.is_irreversible) for one in migrations)
-    return DatabasePlan(customer.database_id, planned, needs_backup)
+    return DatabasePlan(customer.database_id, planned, backup.is_taken)
 
 
 async def _plan_migrations(deps: Deps, customer: Customer, tag: Tag, live_commit: str) -> tuple[Migration, ...]:
@@ -102,13 +133,14 @@ def _major(version: str) -> int:
     return int(first) if first.isdigit() else NEWEST_MAJOR
 
 
-def no_database(customer: Customer) -> Refused:
-    """The error of a customer whose files name no database where one is needed."""
+def no_database(customer: Customer, *, is_required: bool = True) -> Refused:
+    """The error of a customer whose files name no database where one is needed; `is_required`: by its policy."""
+    without = "without one, a policy that asks for backups does not fit it" if is_required else "or add --no-backup"
     return Refused(
         "SW611",
         f"there is no database of {customer.slug} to back up",
         why="its files name none",
-        fix="name it in the files (database_id); without one, a policy that asks for backups does not fit it",
+        fix=f"name it in the files (database_id); {without}",
     )
 
 

@@ -26,7 +26,7 @@ from securewatch.deploy.survey import fetch_facts
 from securewatch.deps import Deps
 from securewatch.operations.checks import Check, check_database
 from securewatch.operations.isolation import KEY, PLACEHOLDER, find_shared
-from securewatch.operations.migrations import plan_database
+from securewatch.operations.migrations import BackupTerms, plan_database
 from securewatch.operations.owner import find_owner
 from securewatch.render.budget import Priority
 from securewatch.rollout.freezes import FreezeCheck, FreezeKind
@@ -43,7 +43,10 @@ BOTH = (ServiceKind.BACKEND, ServiceKind.FRONTEND)
 
 @dataclass(frozen=True)
 class DeployRequest:
-    """What a person asks for. `timeout_seconds` is product time; None takes the policy's."""
+    """What a person asks for. `timeout_seconds` is product time; None takes the policy's.
+
+    `backs_up` is whether the database is backed up before a deploy: None as the policy says, True always, False not.
+    """
 
     slug: str
     version: str
@@ -54,6 +57,7 @@ class DeployRequest:
     timeout_seconds: float | None = None
     redeploy: bool = False
     all_env: bool = False
+    backs_up: bool | None = None
     release: "ForRelease | None" = None
 
 
@@ -118,7 +122,6 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         terms=request.release.terms if request.release else None,
         database=await _plan_database(deps, customer, request, tag, facts),
     )
-    checks += check_database(planning.database)
     target = Target(
         kind=request.kind,
         version=tag.name,
@@ -133,6 +136,7 @@ async def plan_customer(deps: Deps, request: DeployRequest) -> Planned:
         plan = plan_deploy(
             replace(planning, notes=(CONFIGURED,)), replace(target, kind=RunKind.ENV), facts=facts, env=env
         )
+    checks += [] if is_there else check_database(plan.customers[0].database, is_waived=request.backs_up is False)
     checks += await check_freezes(deps, plan, request)
     return Planned(
         request=request,
@@ -190,10 +194,11 @@ async def _plan_database(
     if ServiceKind.BACKEND not in request.kinds or request.kind is not RunKind.DEPLOY:
         return None
     terms = request.release.terms if request.release else None
-    needs_backup = terms.requires_backup if terms else deps.fleet.gates_of(customer).requires_backup
+    is_required = terms.requires_backup if terms else deps.fleet.gates_of(customer).requires_backup
+    backup = BackupTerms(is_required, request.backs_up)
     live = next((one.live for one in facts if one.kind is ServiceKind.BACKEND), None)
     commit = (live.commit if live is not None else None) or ""
-    return await plan_database(deps, customer, tag, live_commit=commit, needs_backup=needs_backup)
+    return await plan_database(deps, customer, tag, live_commit=commit, backup=backup)
 
 
 def check_services(

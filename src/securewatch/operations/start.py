@@ -55,7 +55,7 @@ async def add_planned(deps: Deps, tx: Tx, planned: Planned) -> Run:
     for service_id, values in planned.values.items():
         slot = sealed.Slot(purpose=sealed.WRITE, run_id=run.id, service_id=service_id)
         await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
-    await _journal(deps, tx, run)
+    await _journal(deps, tx, run, no_backup=planned.request.backs_up is False)
     return run
 
 
@@ -162,6 +162,7 @@ async def _unfinished(tx: Tx, planned: Planned) -> Run | None:
 async def _take_up(deps: Deps, tx: Tx, run: Run, request: DeployRequest, tell: Tell) -> Run:
     """The unfinished run, forced from now on where that is asked for before its first write."""
     plan = await plans.load_plan(tx, run.plan_hash)
+    _compare_backups(run, plan, request, tell)
     limit = plan.customer(run.slug).rules.deploy_timeout_seconds if plan is not None else None
     if limit is not None and request.timeout_seconds not in (None, limit):
         tell(f"--timeout is ignored: {run.id} goes on with the {limit:g} s of its plan")
@@ -175,6 +176,23 @@ async def _take_up(deps: Deps, tx: Tx, run: Run, request: DeployRequest, tell: T
     )
     await note(deps, tx, run, "force.used", {"reason": request.reason})
     return run
+
+
+def _compare_backups(run: Run, plan: Plan | None, request: DeployRequest, tell: Tell) -> None:
+    """An unfinished run keeps to its plan. Raises Conflict (SW410) where that has no backup, and one is asked for."""
+    if plan is None or plan.kind is not RunKind.DEPLOY or run.stage is Stage.WATCHING:
+        return
+    database = plan.customer(run.slug).database
+    backs_up = database is not None and database.needs_backup
+    if backs_up and request.backs_up is False:
+        tell(f"--no-backup is ignored: {run.id} goes on with the backup of its plan")
+    if request.backs_up and not backs_up:
+        raise Conflict(
+            "SW410",
+            f"a deploy of {run.version} to {run.slug} is unfinished, and its plan has no backup of the database",
+            why=f"{run.requested_by} asked for it at {run.requested_at:%Y-%m-%d %H:%M} UTC; {run.id} keeps to its plan",
+            fix=f"carry it on as it is: securewatch deploy-customer --version {run.version} --customer {run.slug}",
+        )
 
 
 async def _is_same(tx: Tx, run: Run, plan: Plan) -> bool:
@@ -191,10 +209,12 @@ def _services(plan: Plan) -> list[str]:
     return [service.service_id for service in plan.customers[0].services]
 
 
-async def _journal(deps: Deps, tx: Tx, run: Run) -> None:
+async def _journal(deps: Deps, tx: Tx, run: Run, *, no_backup: bool) -> None:
     detail: dict[str, Any] = {"version": run.version, "commit": run.commit, "generation": run.generation}
     if run.reason:
         detail["reason"] = run.reason
+    if no_backup:
+        detail["no_backup"] = True
     await note(deps, tx, run, f"{run.kind}.requested", detail)
     if run.force:
         await note(deps, tx, run, "force.used", {"reason": run.reason})

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from securewatch.core.errors import Conflict, ShutGate
-from securewatch.deploy.model import Run, RunKind, ServiceKind, Stage
+from securewatch.deploy.model import DatabasePlan, Run, RunKind, ServiceKind, Stage
 from securewatch.deps import Deps
 from securewatch.operations.plan import DeployRequest, Planned
 from securewatch.operations.start import find_under_way, start_run
 from securewatch.store import audit, meta, plans, sealed
-from tests.fakes.rig import BACKEND
+from tests.fakes.rig import BACKEND, DATABASE
 from tests.integration.operations.given import NEW, move, planned, running_office
 
 
@@ -234,3 +234,59 @@ async def test_a_state_that_belongs_to_another_render_is_refused(tmp_path: Path)
             await start_run(elsewhere, made)
 
         assert caught.value.code == "SW414"
+
+
+async def wished(deps: Deps, *, has_backup: bool, backs_up: bool | None) -> Planned:
+    """A plan with or without a backup of the database, and what its request says of one."""
+    made = await planned(deps)
+    database = DatabasePlan(DATABASE, needs_backup=True) if has_backup else None
+    part = replace(made.plan.customers[0], database=database)
+    plan = replace(made.plan, customers=(part,), hash="1" * 64 if has_backup else "2" * 64)
+    return replace(made, plan=plan, request=replace(made.request, backs_up=backs_up))
+
+
+async def test_a_run_without_a_backup_is_not_followed_by_who_asks_for_one(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        run = await start_run(deps, await wished(deps, has_backup=False, backs_up=None))
+        assert run is not None
+
+        with pytest.raises(Conflict) as waiting:
+            await start_run(deps, await wished(deps, has_backup=True, backs_up=True))
+        await move(deps, run, stage=Stage.DEPLOYING)
+        with pytest.raises(Conflict) as under_way:
+            await find_under_way(deps, DeployRequest("acme-corp", "v1.1.0", backs_up=True))
+        await move(deps, run, stage=Stage.WATCHING)
+        watched = await start_run(deps, await wished(deps, has_backup=True, backs_up=True))
+
+        assert (waiting.value.code, under_way.value.code) == ("SW410", "SW410")
+        assert "securewatch deploy-customer --version v1.1.0 --customer acme-corp" in waiting.value.fix
+        assert watched is not None
+        assert watched.id == run.id
+
+
+async def test_a_run_with_a_backup_keeps_it_whoever_follows(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        first = await start_run(deps, await wished(deps, has_backup=True, backs_up=True))
+        said: list[str] = []
+
+        same = await start_run(deps, await wished(deps, has_backup=True, backs_up=True), said.append)
+        plain = await start_run(deps, await wished(deps, has_backup=False, backs_up=None), said.append)
+        before = list(said)
+        waived = await start_run(deps, await wished(deps, has_backup=False, backs_up=False), said.append)
+
+        assert first == same == plain == waived
+        assert before == []
+        assert said == ["--no-backup is ignored: acme-corp-1 goes on with the backup of its plan"]
+
+
+async def test_a_deploy_that_leaves_the_backup_out_is_journalled_as_such(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+
+        await start_run(deps, await wished(deps, has_backup=False, backs_up=False))
+
+        async with (await deps.database()).read() as tx:
+            (entry,) = await audit.entries(tx)
+        assert entry.detail["no_backup"] is True
