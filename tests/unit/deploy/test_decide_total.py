@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from securewatch.controller.commit import WAY_BACK, changes
 from securewatch.deploy.decide import decide
-from securewatch.deploy.model import DatabasePlan, MigrationPlan, Progress, RunKind, ServiceKind, Stage
+from securewatch.deploy.model import DatabasePlan, MigrationPlan, Progress, RestorePlan, RunKind, ServiceKind, Stage
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, Gate, Observation, View
 from tests.factories import (
     BACKEND,
@@ -48,10 +48,15 @@ WORDS = {
     "rollback": EffectKind.ROLL_BACK,
     "rebuild": EffectKind.DEPLOY,
     "restore": EffectKind.RESTORE_ENV,
+    "close": EffectKind.SET_MAINTENANCE,
+    "open": EffectKind.SET_MAINTENANCE,
+    "restore-database": EffectKind.RESTORE_DATABASE,
 }
+ON_DATABASES = (EffectKind.BACK_UP_DATABASE, EffectKind.RESTORE_DATABASE)
 DATABASES = tuple(
     DatabasePlan("dpg-1", (MigrationPlan("v1.1.0/001.sql", "c" * 64, irreversible),)) for irreversible in (False, True)
 )
+RESTORED = DatabasePlan("dpg-1", needs_backup=True, restore=RestorePlan(at(-7200), "acme-corp/one.swbackup"))
 instants = st.integers(-8000, 90000).map(at)
 maybe_instants = st.none() | instants
 kinds = st.sampled_from(ServiceKind)
@@ -142,7 +147,8 @@ def views(draw: Any) -> View:
         draw(st.sampled_from(Stage)),
         run=draw(runs()),
         customer=make_customer_plan(
-            services=tuple(make_service(kind) for kind in services), database=draw(st.sampled_from((None, *DATABASES)))
+            services=tuple(make_service(kind) for kind in services),
+            database=draw(st.sampled_from((None, *DATABASES, RESTORED))),
         ),
         effects=draw(st.lists(effects(), max_size=8)),
         seen=seen,
@@ -174,7 +180,10 @@ def test_a_decision_is_always_made_and_writes_only_to_the_plans_services(view: V
     found = decide(view, now)
 
     planned = {one.service_id for one in view.customer.services}
-    assert {one.service_id for one in found.effects} <= planned <= set(SERVICE_IDS.values())
+    databases = {view.customer.database.postgres_id} if view.customer.database is not None else set()
+    assert planned <= set(SERVICE_IDS.values())
+    for one in found.effects:
+        assert one.service_id in (databases if one.kind in ON_DATABASES else planned)
     assert found == decide(view, now)
 
 
