@@ -84,9 +84,10 @@ def _rule_lines(plan: Plan, customer: CustomerPlan, *, is_forced: bool) -> list[
     if plan.kind not in (RunKind.DEPLOY, RunKind.RESTORE):
         return []
     rules, gates = customer.rules, customer.gates
+    watched = f"; watched for {show_duration(rules.monitoring_seconds)}" if plan.kind is RunKind.DEPLOY else ""
     lines = [
-        f"  checks       settle {show_duration(rules.settle_seconds)}, then {rules.verification_samples} samples; "
-        f"watched for {show_duration(rules.monitoring_seconds)}; "
+        f"  checks       settle {show_duration(rules.settle_seconds)}, then {rules.verification_samples} samples"
+        f"{watched}; "
         f"time-out {show_duration(rules.deploy_timeout_seconds)}",
         f"  rolls back   {rules.thresholds.consecutive_failures} failures in a row, over "
         f"{rules.thresholds.response_ms:.0f} ms, over {rules.thresholds.error_rate:.0%} errors, or on request",

@@ -120,7 +120,9 @@ class CustomerDatabases:
         if made.status is not PostgresStatus.AVAILABLE:
             return None
         known = await postgres.fetch_connection(self.client, PostgresID(made.id), priority=Priority.DEPLOY)
-        url = known.internal_url.get_secret_value()
+        async with self.store.read() as tx:
+            then = await standing_of(tx, effect.slug, by=datetime.fromisoformat(str(effect.args["at"])))
+        url = with_database(known.internal_url.get_secret_value(), then.database if then is not None else "")
         facts: dict[str, Any] = {
             "database": database_in(url),
             "kept": f"{serving.name} ({of})",

@@ -88,6 +88,20 @@ def open_again(view: View, now: datetime) -> Decision | None:
     return wait(view.run, "taking the maintenance page down")
 
 
+def with_page_words(view: View, found: Decision) -> Decision:
+    """The same decision; where it holds a run whose maintenance page is up, its detail says so."""
+    backend = view.customer.backend
+    if backend is None or found.run.stage is not Stage.HELD:
+        return found
+    closed, opened = (effect_of(view, word, backend.kind) for word in (CLOSE, OPEN))
+    is_up = closed is not None and (closed.state.was_sent or closed.state is EffectState.CONFIRMED)
+    if not is_up or (opened is not None and opened.state is EffectState.CONFIRMED):
+        return found
+    words = "the maintenance page is still up: take the customer back, or the page down in Render's dashboard"
+    detail = "; ".join(filter(None, (found.run.detail, words)))
+    return replace(found, run=replace(found.run, detail=detail))
+
+
 def is_restoring(view: View) -> bool:
     """Whether a restore that was begun may still be at work."""
     backend = view.customer.backend
@@ -101,8 +115,10 @@ def done_words(view: View) -> str:
     effect = effect_of(view, RESTORE, backend.kind) if backend is not None else None
     if effect is None:
         return ""
-    new, old = effect.result.get("database", ""), effect.result.get("kept", "")
-    return f"the database is {new}; the one of before is kept: {old}"
+    new, old = (effect.result.get(key, "") for key in ("database", "kept"))
+    said = "; ".join(f"{table}: {words}" for table, words in dict(effect.result.get("lost") or {}).items())
+    words = f"the database is {new}; the one of before is kept, with all that was written since: {old}"
+    return f"{words} ({said})" if said else words
 
 
 def _maintenance(view: View, word: str, backend: ServicePlan, *, is_on: bool) -> NewEffect:

@@ -108,7 +108,8 @@ def barred(slug: str, to: str, migration: str) -> Refused:
         BARRED,
         f"{slug} cannot go back to {to} with its database as it is",
         why=f"irreversible since: {migration}",
-        fix="repair it with a newer version, or restore its database from a backup of that time",
+        fix="repair it with a newer version, or restore its database too (what was written since is lost): "
+        f"securewatch update-customer --rollback {to} --customer {slug}",
     )
 
 

@@ -149,6 +149,9 @@ def rollback(run: Run, version: str) -> tuple[Notice, ...]:
     if not was_live or run.finished_at is None or run.kind is RunKind.ENV:
         return ()
     subject, before = (run.slug, version), _version_before(run)
+    if run.kind is RunKind.RESTORE and run.stage is Stage.DONE:
+        facts = Facts(run.finished_at, run.version, "its database was restored to that of the version before")
+        return tuple(_to_both(f"back:{run.id}", NoticeKind.ROLLBACK, (run.slug, before), run.finished_at, facts))
     if run.stage is Stage.ROLLED_BACK:
         facts = Facts(run.finished_at, before, _REASONS.get(run.trigger, "it did not pass its checks"))
         return tuple(_to_both(f"back:{run.id}", NoticeKind.ROLLBACK, subject, run.finished_at, facts))

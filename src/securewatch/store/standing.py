@@ -1,16 +1,18 @@
 """Which database a customer's backend uses since the last restore. Read out of the restores that came to their end."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from securewatch.deploy.model import RunKind, Stage
 from securewatch.deploy.view import EffectKind, EffectState
-from securewatch.store.codec import load_mapping
+from securewatch.store.codec import load_mapping, to_text_or_none
 from securewatch.store.tables import effect as effects
 from securewatch.store.tables import run as runs
 from securewatch.store.tx import Prepared, Tx
 
+_BY = sa.bindparam("p_by", type_=sa.Text)
 _NEWEST = Prepared(
     sa.select(effects.c.result)
     .join_from(effects, runs, effects.c.run_id == runs.c.id)
@@ -18,6 +20,7 @@ _NEWEST = Prepared(
         runs.c.slug == sa.bindparam("p_slug"),
         runs.c.kind == RunKind.RESTORE.value,
         runs.c.stage == Stage.DONE.value,
+        sa.or_(_BY.is_(None), runs.c.since <= _BY),
         effects.c.kind == EffectKind.RESTORE_DATABASE.value,
         effects.c.state == EffectState.CONFIRMED.value,
     )
@@ -35,9 +38,9 @@ class Standing:
     before: str
 
 
-async def standing_of(tx: Tx, slug: str) -> Standing | None:
-    """The database of the customer's last restore; None where there was none."""
-    found = await tx.first(_NEWEST, {"p_slug": slug})
+async def standing_of(tx: Tx, slug: str, *, by: datetime | None = None) -> Standing | None:
+    """The database of the customer's last restore, or of the last one that was over `by` then; None for none."""
+    found = await tx.first(_NEWEST, {"p_slug": slug, "p_by": to_text_or_none(by)})
     if found is None:
         return None
     result = load_mapping(found[0])
