@@ -10,12 +10,15 @@ from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
 from securewatch.render.models import DeployStatus
 
+DATABASE = PostgresID("dpg-cu2k4ijqf0us73fbv7s0-a")
 SERVICE = ServiceID("srv-cu2k4ijqf0us73fbv7s0")
+OWNER = OwnerID("tea-cu2k4ijqf0us73fbv7s0")
 DEPLOY = "dep-cu2k4ijqf0us73fbv7s0"
 COMMIT = "9c1e2ab0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f6"
 AFTER = datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
 POLL, ACT = Priority.POLL, Priority.DEPLOY
 _D, _E = "/services/{serviceId}/deploys", "/services/{serviceId}/env-vars"
+_P = "/postgres/{postgresId}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,12 @@ CALLS = (
         "PATCH",
         "/services/{serviceId}",
         lambda c: services.turn_autodeploy_off(c, SERVICE, priority=ACT, guard=go),
+    ),
+    Call(
+        "switch maintenance mode",
+        "PATCH",
+        "/services/{serviceId}",
+        lambda c: services.set_maintenance(c, SERVICE, enabled=True, uri="", priority=ACT, guard=go),
     ),
     Call("list deploys", "GET", _D, lambda c: deploys.fetch_deploys(c, SERVICE, priority=POLL)),
     Call("get a deploy", "GET", _D + "/{deployId}", lambda c: deploys.fetch_deploy(c, SERVICE, DEPLOY, priority=POLL)),
@@ -93,8 +102,39 @@ CALLS = (
     Call(
         "get a Postgres instance",
         "GET",
-        "/postgres/{postgresId}",
-        lambda c: postgres.fetch_postgres(c, PostgresID("dpg-cu2k4ijqf0us73fbv7s0-a"), priority=POLL),
+        _P,
+        lambda c: postgres.fetch_postgres(c, DATABASE, priority=POLL),
+    ),
+    Call(
+        "list Postgres instances of a name",
+        "GET",
+        "/postgres",
+        lambda c: postgres.fetch_postgres_named(c, "acme", owner_id=OWNER, priority=POLL),
+    ),
+    Call(
+        "get how to connect",
+        "GET",
+        _P + "/connection-info",
+        lambda c: postgres.fetch_connection(c, DATABASE, priority=POLL),
+    ),
+    Call(
+        "get a recovery window",
+        "GET",
+        _P + "/recovery",
+        lambda c: postgres.fetch_recovery_window(c, DATABASE, priority=POLL),
+    ),
+    Call(
+        "recover",
+        "POST",
+        _P + "/recovery",
+        lambda c: postgres.recover(c, DATABASE, at=AFTER, name="acme-restored", priority=ACT, guard=go),
+    ),
+    Call("list exports", "GET", _P + "/export", lambda c: postgres.fetch_exports(c, DATABASE, priority=POLL)),
+    Call(
+        "create an export",
+        "POST",
+        _P + "/export",
+        lambda c: postgres.create_export(c, DATABASE, priority=ACT, guard=go),
     ),
 )
 
@@ -103,9 +143,7 @@ FILTERED = (
         "list services of an owner by name",
         "GET",
         "/services",
-        lambda c: services.fetch_services(
-            c, owner_id=OwnerID("tea-cu2k4ijqf0us73fbv7s0"), name="securewatch-acme-backend", priority=POLL
-        ),
+        lambda c: services.fetch_services(c, owner_id=OWNER, name="securewatch-acme-backend", priority=POLL),
     ),
     Call(
         "list deploys after an instant, by status",

@@ -167,7 +167,7 @@ class Description:
                 return schema.get("minimum", 1)
 
 
-_WRAPPING = frozenset({"deploy", "owner", "service", "envVar", "customDomain", "cursor"})
+_WRAPPING = frozenset({"deploy", "owner", "service", "envVar", "customDomain", "postgres", "cursor"})
 """Keys of list items that the document does not require, and without which an item says nothing."""
 
 

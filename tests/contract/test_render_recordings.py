@@ -9,7 +9,7 @@ import pytest
 
 from securewatch.render.answers import Answer
 from securewatch.render.deploys import Created
-from securewatch.render.models import CustomDomain, Deploy, EnvVar, Postgres, Service
+from securewatch.render.models import Connection, CustomDomain, Deploy, EnvVar, Postgres, Service
 from tests.contract.render_calls import CALLS, Call
 from tests.contract.render_data import matches, recordings, require_data
 from tests.fakes.replay import Exchange
@@ -41,8 +41,20 @@ _FACTS: dict[type, Callable[[Any], Any]] = {
         "type": one.type,
         "ownerId": one.owner_id,
         "off": one.autodeploy_is_off,
+        "maintenance": one.maintenance and one.maintenance.model_dump(),
     },
-    Postgres: lambda one: {"id": one.id, "name": one.name, "status": one.status},
+    Postgres: lambda one: {
+        "id": one.id,
+        "name": one.name,
+        "status": str(one.status),
+        "databaseName": one.database_name,
+        "plan": one.plan,
+        "diskSizeGB": one.disk_size_gb,
+    },
+    Connection: lambda one: {
+        "internalConnectionString": one.internal_url.get_secret_value(),
+        "externalConnectionString": one.external_url.get_secret_value(),
+    },
     CustomDomain: lambda one: {"name": one.name, "verificationStatus": one.verification_status},
     Deploy: lambda one: {"id": one.id, "status": str(one.status), "trigger": one.trigger},
     Created: lambda one: one.deploy and facts_of(one.deploy),
@@ -58,7 +70,10 @@ def facts_in(body: Any, like: Any) -> Any:
     if not isinstance(like, dict):
         return body
     trigger = body.get("autoDeployTrigger")
-    derived = {"off": trigger == "off" if trigger else body.get("autoDeploy") == "no"}
+    derived = {
+        "off": trigger == "off" if trigger else body.get("autoDeploy") == "no",
+        "maintenance": body.get("serviceDetails", {}).get("maintenanceMode"),
+    }
     return {key: body.get(key, derived.get(key, "")) for key in like}
 
 
@@ -88,6 +103,7 @@ def test_no_operation_that_is_used_lost_its_recordings() -> None:
         "list env vars": 14,
         "list custom domains": 2,
         "get a Postgres instance": 10,
+        "get how to connect": 2,
     }
 
 

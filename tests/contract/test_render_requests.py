@@ -21,6 +21,11 @@ UNRECORDED = {
     "put an env var",
     "delete an env var",
     "list events",
+    "list Postgres instances of a name",
+    "get a recovery window",
+    "recover",
+    "list exports",
+    "create an export",
 }
 """Calls that no recording shows: their answers are built of Render's description alone."""
 

@@ -24,7 +24,7 @@ from securewatch.cli.session import Session
 from securewatch.config.settings import load_settings
 from securewatch.core.errors import SecurewatchError
 from securewatch.deploy import effects
-from securewatch.deploy.effects import Outcome, Tools
+from securewatch.deploy.outcomes import Outcome, Tools
 from securewatch.deploy.ports import Guard
 from securewatch.deploy.view import Effect, EffectKind, EffectState
 from securewatch.deps import Deps

@@ -7,7 +7,7 @@ writes, such as `created_at` and `updated_at`. A table of which neither changed 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -78,6 +78,18 @@ async def estimate_losses(database: DatabaseAddress, header: Header, trailer: Tr
     return tuple(sorted(losses, key=lambda one: one.name))
 
 
+async def estimate_losses_since(database: DatabaseAddress, at: datetime) -> tuple[TableLoss, ...]:
+    """What the rows of every table tell of the time since `at`, without a backup to compare with: of rows that were
+    removed nothing. Raises Retryable (SW609).
+    """
+    async with open_snapshot(database) as snapshot:
+        times = await _read_times(snapshot)
+        names = {show_name(*table): table for table in snapshot.tables}
+        now = await snapshot.read_tables()
+        found = [await _Since(snapshot, names[one.name], times.get(one.name, ()), at).count(one) for one in now]
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
 def _is_untouched(before: TableFacts, found: TableFacts) -> bool:
     return before.checksum is not None and (before.rows, before.checksum) == (found.rows, found.checksum)
 
@@ -112,14 +124,7 @@ class _Since:
 
     async def compare(self, before: TableFacts, found: TableFacts) -> TableLoss:
         created, updated = self._column(_CREATED), self._column(_UPDATED)
-        statement = _SINCE.format(
-            created=_time(created),
-            updated=_time(updated),
-            at=sql.Literal(self.at),
-            hash=ROW_HASH if found.checksum is not None else sql.SQL("0"),
-            table=sql.Identifier(*self.table),
-        )
-        ((added, changed, first, last, checksum),) = await self.snapshot.rows(statement)
+        added, changed, first, last, checksum = await self._read(created, updated, found)
         removed = before.rows + added - found.rows
         is_proved = created is not None and not changed and not removed and checksum == before.checksum
         unknown = (
@@ -139,6 +144,34 @@ class _Since:
             unknown=unknown,
         )
 
+    async def count(self, found: TableFacts) -> TableLoss:
+        """What was written since, where nothing is known of the table as it was."""
+        created, updated = self._column(_CREATED), self._column(_UPDATED)
+        added, changed, first, last, _ = await self._read(created, updated, found)
+        missing = _missing(created, updated)
+        return TableLoss(
+            name=found.name,
+            rows_then=None,
+            rows_now=found.rows,
+            added=added if created else None,
+            changed=changed if updated else None,
+            removed=None,
+            first_write=first,
+            last_write=last,
+            unknown=f"{missing}; " * bool(missing) + "what was removed leaves no trace",
+        )
+
+    async def _read(self, created: str | None, updated: str | None, found: TableFacts) -> tuple[Any, ...]:
+        statement = _SINCE.format(
+            created=_time(created),
+            updated=_time(updated),
+            at=sql.Literal(self.at),
+            hash=ROW_HASH if found.checksum is not None else sql.SQL("0"),
+            table=sql.Identifier(*self.table),
+        )
+        (row,) = await self.snapshot.rows(statement)
+        return row
+
     def _column(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self.columns), None)
 
@@ -148,11 +181,15 @@ def _time(column: str | None) -> sql.Composable:
     return sql.SQL("{}::timestamptz").format(sql.Identifier("t", column)) if column else _NONE
 
 
+def _missing(created: str | None, updated: str | None) -> str:
+    missing = [name for name, column in (("created_at", created), ("updated_at", updated)) if column is None]
+    return f"it has no column such as {' or '.join(missing)}" if missing else ""
+
+
 def _unknown(created: str | None, updated: str | None, *, removed: int, is_silent: bool) -> str:
     """Why the numbers may not be all; empty where they are."""
-    missing = [name for name, column in (("created_at", created), ("updated_at", updated)) if column is None]
-    if missing:
-        return f"it has no column such as {' or '.join(missing)}"
+    if missing := _missing(created, updated):
+        return missing
     if removed < 0:
         return f"{-removed} rows came whose {created} is from before the backup"
     return f"it was changed, and neither {created} nor {updated} tells how" if is_silent else ""

@@ -55,6 +55,22 @@ async def restore_into(target: Target, name: str, place: Place, *, customer: str
     return Restored(archive.header, archive.trailer, seconds, compare_tables(archive.trailer.tables, found))
 
 
+async def read_header_of(name: str, place: Place, *, customer: str) -> Header:
+    """What an archive says of itself before its dump. Raises as `restore_into` does for the archive."""
+    async with aclosing(place.storage.read(name)) as sealed:
+        return (await open_archive(sealed, place.key, customer=customer)).header
+
+
+async def read_facts_of(name: str, place: Place, *, customer: str) -> tuple[Header, Trailer]:
+    """What an archive says of itself, once it is read and proved from end to end. Raises like `read_header_of`."""
+    async with aclosing(place.storage.read(name)) as sealed:
+        archive = await open_archive(sealed, place.key, customer=customer)
+        async with aclosing(archive.dump()) as dump:
+            async for _ in dump:
+                continue
+        return archive.header, archive.trailer
+
+
 async def _analyze(database: DatabaseAddress) -> None:
     """Let the planner know the restored tables, or the first questions to them would be slow."""
     async with database.connect() as connection:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from securewatch.backup.beside import Beside, restore_beside
 from securewatch.backup.connection import DatabaseAddress
+from securewatch.backup.losses import TableLoss, estimate_losses, estimate_losses_since
 from securewatch.backup.model import ArchiveKey
 from securewatch.backup.place import Place
-from securewatch.backup.restore import Restored
+from securewatch.backup.restore import Restored, read_facts_of
 from securewatch.backup.scratch import ScratchServer
 from securewatch.backup.storage import Stored
 from securewatch.backup.take import Taken, Wanted, take_backup
@@ -44,6 +46,25 @@ class Backups:
         """
         server = ScratchServer(self.scratch, tuple(DatabaseAddress(one) for one in customers))
         return await verify_backup(name, replace(self.place, key=ArchiveKey(*key)), server, customer=customer)
+
+    async def losses(self, name: str, *, customer: str, key: tuple[str, bytes], url: str) -> tuple[TableLoss, ...]:
+        """What a restore of a backup would lose of the database at `url` now. Raises as `estimate_losses` does, and
+        Refused (SW606), NotFound (SW206) for the archive.
+        """
+        place = replace(self.place, key=ArchiveKey(*key))
+        header, trailer = await read_facts_of(name, place, customer=customer)
+        return await estimate_losses(DatabaseAddress(url), header, trailer)
+
+    async def losses_since(self, url: str, at: datetime) -> tuple[TableLoss, ...]:
+        """What was written to the database at `url` since `at`. Raises as `estimate_losses` does."""
+        return await estimate_losses_since(DatabaseAddress(url), at)
+
+    async def restore_beside(
+        self, name: str, *, customer: str, key: tuple[str, bytes], url: str, database: str
+    ) -> Beside:
+        """Restore a backup into a new `database` beside the one at `url`. Raises as `restore_beside` does."""
+        place = replace(self.place, key=ArchiveKey(*key))
+        return await restore_beside(DatabaseAddress(url), database, name, place, customer=customer)
 
     async def delete(self, name: str) -> None:
         """Delete an archive; one that is gone already is no error."""

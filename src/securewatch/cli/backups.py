@@ -1,12 +1,12 @@
-"""Commands about backups of customers' databases: list, create, verify, drill, prune."""
+"""Commands about backups of customers' databases: list, create, verify, drill, prune. Render's own: `exports.py`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from securewatch.cli import options
+from securewatch.cli import exports, options
+from securewatch.cli.progress import byte_progress
 from securewatch.cli.session import Session, confirm, session_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def backup_create(context: typer.Context, customer: options.Customer, no_verify:
     from securewatch.operations.backups import create_backup, verify_backup
 
     session = session_of(context)
-    with _progress(session, "backup") as progress:
+    with byte_progress(session, "backup") as progress:
         made = session.run(lambda deps: create_backup(deps, customer, progress=progress))
     if not no_verify:
         made = session.run(lambda deps: verify_backup(deps, made.name))
@@ -78,7 +78,7 @@ def backup_drill(context: typer.Context, customer: options.AnyCustomer = None) -
     from securewatch.operations.backups import drill
 
     session = session_of(context)
-    with _progress(session, "drill") as progress:
+    with byte_progress(session, "drill") as progress:
         made = session.run(lambda deps: drill(deps, customer, progress=progress))
     _tell(session, made)
 
@@ -108,6 +108,10 @@ def backup_prune(context: typer.Context, customer: options.AnyCustomer = None, d
         ((one.backup.name, one.backup.version or "-", word if one.goes else "kept", one.reason) for one in found),
         prose=("why",),
     )
+
+
+app.command("exports")(exports.backup_exports)
+app.command("export")(exports.backup_export)
 
 
 def _show(found: Sequence["Backup"]) -> None:
@@ -161,26 +165,3 @@ def _data(one: "Backup") -> dict[str, Any]:
     from dataclasses import asdict
 
     return {**asdict(one), "rows": one.rows, "is_verified": one.verified_at is not None}
-
-
-@contextmanager
-def _progress(session: Session, word: str) -> Iterator[Callable[[int], None] | None]:
-    """A line with bytes and rate on a terminal; nothing elsewhere, where it would only fill a log."""
-    if not session.is_live:
-        yield None
-        return
-    from rich.progress import (
-        DownloadColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TransferSpeedColumn,
-    )
-
-    from securewatch.cli.tables import make_console
-
-    columns = (SpinnerColumn(), TextColumn(word), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=make_console(), transient=True) as bar:
-        task = bar.add_task(word, total=None)
-        yield lambda count: bar.update(task, completed=count)

@@ -40,7 +40,7 @@ async def run_plan(
     """Plan a deploy or a change of env vars, and carry it out."""
     under_way = None if how.is_dry else await find_under_way(deps, request, say)
     if under_way is not None:
-        return await _follow(deps, session, under_way, how)
+        return await follow_run(deps, session, under_way, how)
     planned = await plan(deps, request)
     _show_plan(deps, session, planned, how)
     if how.is_dry:
@@ -56,7 +56,7 @@ async def run_plan(
     run = await start_run(deps, planned, say)
     if run is None:
         return _nothing_to_do(session, planned)
-    return await _follow(deps, session, run, how)
+    return await follow_run(deps, session, run, how)
 
 
 async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, how: How) -> ExitCode:
@@ -75,12 +75,12 @@ async def run_rollback(deps: Deps, session: Session, request: RollbackRequest, h
         started = await start_rollback(deps, request)
         if started.run is None:
             return _said(session, request.slug, started.note)
-        code = await _follow(deps, session, started.run, back, rest=started.rest)
+        code = await follow_run(deps, session, started.run, back, rest=started.rest)
         if not started.rest or code is not ExitCode.DONE:
             return code
 
 
-async def _follow(deps: Deps, session: Session, run: Run, how: How, *, rest: str = "") -> ExitCode:
+async def follow_run(deps: Deps, session: Session, run: Run, how: How, *, rest: str = "") -> ExitCode:
     """Follow a run and sum it up. `rest` is what the command goes on with after it: one JSON document is printed."""
     if how.is_detached:
         return await _detach(deps, session, run, rest=rest)

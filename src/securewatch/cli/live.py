@@ -27,9 +27,12 @@ STEPS = (
     Stage.QUEUED,
     Stage.PREFLIGHT,
     Stage.BACKING_UP,
+    Stage.CLOSING,
+    Stage.RESTORING,
     Stage.MIGRATING,
     Stage.SETTING_ENV,
     Stage.DEPLOYING,
+    Stage.OPENING,
     Stage.SETTLING,
     Stage.VERIFYING,
 )

@@ -82,17 +82,24 @@ def session_of(context: typer.Context) -> Session:
 
 
 def ask(question: str) -> bool:
-    """Ask a person yes or no. Ctrl-C and SIGTERM end the wait at once, though it blocks the event loop: typer.Abort.
+    """Ask a person yes or no. Ctrl-C and SIGTERM end the wait at once, though it blocks the event loop: typer.Abort."""
+    return _asking(lambda: typer.confirm(question))
 
-    The loop must not hear of the signal too: it would cancel the command a second time, while it ends.
-    """
+
+def ask_name(question: str) -> str:
+    """Ask a person to type a name; empty for none. Ends like `ask`."""
+    return _asking(lambda: str(typer.prompt(question, default="", show_default=False)).strip())
+
+
+def _asking(prompt: Callable[[], T]) -> T:
+    """The loop must not hear of the signal too: it would cancel the command a second time, while it ends."""
     import asyncio
     import signal
 
     asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return typer.confirm(question)
+        return prompt()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

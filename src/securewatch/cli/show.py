@@ -9,7 +9,7 @@ from rich.text import Text
 from securewatch.cli.tables import show_table
 from securewatch.cli.words import COLOURS, show_duration, show_instant, show_ms, show_status, show_until
 from securewatch.core.errors import ExitCode
-from securewatch.deploy.model import CustomerPlan, Plan, RunKind, ServiceKind, ServicePlan, Stage, Status
+from securewatch.deploy.model import CustomerPlan, EnvChange, Plan, RunKind, ServiceKind, ServicePlan, Stage, Status
 from securewatch.rollout.gates import window_words
 
 if TYPE_CHECKING:
@@ -45,22 +45,32 @@ def plan_lines(planned: "Planned") -> list[str]:
 
 def _headline(planned: "Planned", plan: Plan, customer: CustomerPlan) -> str:
     before = planned.from_version or "version not known"
-    words = {RunKind.DEPLOY: f"{before} → {plan.version}", RunKind.ENV: f"env vars for {plan.version}"}
+    words = {
+        RunKind.DEPLOY: f"{before} → {plan.version}",
+        RunKind.ENV: f"env vars for {plan.version}",
+        RunKind.RESTORE: f"{before} back to {plan.version}, with its database",
+    }
     what = words.get(plan.kind, plan.kind.value)
     commit = f" ({plan.commit[:7]})" if plan.commit else ""
     return f"{customer.slug} ({customer.name}, {customer.policy})  {what}{commit}  plan {plan.hash[:8]}"
 
 
 def _service_lines(plan: Plan, service: ServicePlan) -> list[str]:
-    changes = [f"{one.key} ({'new' if one.before is None else 'changed'})" for one in service.env_changes]
+    changes = [f"{one.key} ({_change_word(one)})" for one in service.env_changes]
     lines = [f"  {service.kind:<10} {service.service_id}"]
     lines.append(f"    env vars     {', '.join(changes) if changes else 'none to write'}")
     if service.drift:
         keys = ", ".join(one.key for one in service.drift)
         lines.append(f"    drift        {keys}: not as in the template, left alone (update-env-vars --all writes it)")
-    if plan.kind is RunKind.DEPLOY:
+    if plan.kind in (RunKind.DEPLOY, RunKind.RESTORE):
         lines.append(f"    deploy       commit {plan.commit[:12]} ({_live_until_then(service)})")
     return lines
+
+
+def _change_word(change: EnvChange) -> str:
+    if change.before is None:
+        return "new"
+    return "changed" if change.after else "removed"
 
 
 def _live_until_then(service: ServicePlan) -> str:
@@ -71,7 +81,7 @@ def _live_until_then(service: ServicePlan) -> str:
 
 
 def _rule_lines(plan: Plan, customer: CustomerPlan, *, is_forced: bool) -> list[str]:
-    if plan.kind is not RunKind.DEPLOY:
+    if plan.kind not in (RunKind.DEPLOY, RunKind.RESTORE):
         return []
     rules, gates = customer.rules, customer.gates
     lines = [

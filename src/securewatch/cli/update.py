@@ -6,7 +6,7 @@ import typer
 
 from securewatch.cli import options
 from securewatch.cli.complete import complete_customers, complete_versions
-from securewatch.cli.parse import parse_timeout, refuse_blank, refuse_contradictions
+from securewatch.cli.parse import parse_instant, parse_timeout, refuse_blank, refuse_contradictions
 from securewatch.cli.session import session_of
 from securewatch.core.errors import UsageError
 
@@ -91,7 +91,7 @@ def update_customer(
         version=rollback or "",
         reason=reason,
         backup=backup or "",
-        at=at or "",
+        at=parse_instant("--at", at, "UTC") if at else None,
         restores_always=restore_database,
         takes_backup=not no_backup,
         confirmed=confirm_customer or "",

@@ -13,6 +13,8 @@ from securewatch.store.box import SecretBox
 from securewatch.store.database import Database
 
 if TYPE_CHECKING:
+    from securewatch.backup.beside import Beside
+    from securewatch.backup.losses import TableLoss
     from securewatch.backup.restore import Restored
     from securewatch.backup.take import Taken
     from securewatch.backup.work import Backups
@@ -56,6 +58,25 @@ class BackupKeeper:
         `customers` are the URLs of databases that the scratch database must never be. Where something differs, it has
         a `problem`. Raises as `Backups.verify` does, and ConfigError (SW107) where its key is not known.
         """
+        key = await self._key_of(backup)
+        found = await self.work.verify(backup.name, customer=backup.slug, key=key, customers=customers)
+        judged = self._judged(backup, found)
+        async with self.database.write("backup verified", about=()) as tx:
+            await backups.update_backup(tx, judged)
+            said = {"seconds": round(found.seconds, 3), "problem": judged.problem}
+            await self._note(tx, "backup.failed" if judged.problem else "backup.verified", judged, said)
+        return judged
+
+    async def losses(self, backup: Backup, url: str) -> "tuple[TableLoss, ...]":
+        """What a restore of a backup would lose of the database at `url` now. Raises as `Backups.losses` does."""
+        return await self.work.losses(backup.name, customer=backup.slug, key=await self._key_of(backup), url=url)
+
+    async def restore_beside(self, backup: Backup, url: str, database: str) -> "Beside":
+        """Restore a backup into a new database beside the one at `url`. Raises as `Backups.restore_beside` does."""
+        key = await self._key_of(backup)
+        return await self.work.restore_beside(backup.name, customer=backup.slug, key=key, url=url, database=database)
+
+    async def _key_of(self, backup: Backup) -> tuple[str, bytes]:
         async with self.database.read() as tx:
             key = (await former.archive_keys(tx, self.box)).get(backup.key_id)
         if key is None:
@@ -65,13 +86,7 @@ class BackupKeeper:
                 why="that key is not known here",
                 fix="use the key that was in force then, or a state database that went through its rotation",
             )
-        found = await self.work.verify(backup.name, customer=backup.slug, key=(backup.key_id, key), customers=customers)
-        judged = self._judged(backup, found)
-        async with self.database.write("backup verified", about=()) as tx:
-            await backups.update_backup(tx, judged)
-            said = {"seconds": round(found.seconds, 3), "problem": judged.problem}
-            await self._note(tx, "backup.failed" if judged.problem else "backup.verified", judged, said)
-        return judged
+        return backup.key_id, key
 
     async def ensure(self, source: Source, *, since: datetime) -> Backup:
         """The verified backup of the source's run that was taken from `since` on: one that there is, or one of now.

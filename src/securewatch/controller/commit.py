@@ -22,6 +22,7 @@ WAY_BACK = frozenset({Stage.STOPPING, Stage.ROLLING_BACK, Stage.RECHECKING, Stag
 """Stages in which a run undoes what it did; any controller of the installation may carry them on."""
 _BEFORE_ACTING = frozenset({Stage.QUEUED, Stage.PREFLIGHT})
 _REPLACED_NOTHING = frozenset({Stage.QUEUED, Stage.REFUSED, Stage.FAILED, Stage.ROLLED_BACK})
+_LEADS_BACK = ((RunKind.ROLLBACK, Stage.ROLLED_BACK), (RunKind.RESTORE, Stage.DONE))
 _FIRST_ACTS = frozenset({Stage.BACKING_UP, Stage.ROLLING_BACK})
 
 
@@ -78,7 +79,7 @@ class Committer:
         """A customer that a rollback of its own took back has the version of its rollout no more; a person asked for
         it, so it halts nothing.
         """
-        if run.kind is not RunKind.ROLLBACK or run.stage is not Stage.ROLLED_BACK:
+        if (run.kind, run.stage) not in _LEADS_BACK:
             return
         having = await rollouts.live_members(tx, run.slug)
         newest = max(having, key=lambda one: one.verified_at or one.since, default=None)
@@ -188,7 +189,8 @@ async def _track(tx: Tx, view: View, run: Run, now: datetime) -> None:
 
 def _releases(view: View, run: Run, now: datetime) -> list[releases.Release]:
     found = []
-    if run.stage is Stage.WATCHING and run.kind is RunKind.DEPLOY:
+    is_restored = run.stage is Stage.DONE and run.kind is RunKind.RESTORE
+    if is_restored or (run.stage is Stage.WATCHING and run.kind is RunKind.DEPLOY):
         for service in view.customer.services:
             progress = run.of(service.kind)
             found.append(

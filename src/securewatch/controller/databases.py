@@ -1,41 +1,41 @@
 """The customers' databases for effects: finds out how to reach one and applies what a plan names. Keeps no password."""
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from securewatch.config.templates import secret_variable
+from securewatch.controller.addresses import Addresses, DatabaseOf, SecretOf, database_in, find_addresses, with_database
 from securewatch.controller.backups import BackupKeeper, Source
-from securewatch.core.errors import Refused
-from securewatch.core.ids import PostgresID, ServiceID
-from securewatch.deploy.plan import DATABASE_URL
-from securewatch.deploy.ports import Begin, Migrated
+from securewatch.core.clock import Clock
+from securewatch.core.errors import NotFound, Refused, Rejected
+from securewatch.core.ids import OwnerID, PostgresID, ServiceID
+from securewatch.deploy.ports import Begin, Migrated, RestoredDatabase
 from securewatch.deploy.view import Effect
 from securewatch.migration.files import FOLDER, Migration, read_migrations
-from securewatch.render import env_vars, postgres
+from securewatch.render import postgres
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
+from securewatch.render.models import PostgresStatus
+from securewatch.render.recovery import reach_of, recovery_words
+from securewatch.store import backups
+from securewatch.store.database import Database
+from securewatch.store.standing import standing_of
 from securewatch.versions.git import VendorRepository
 
-ADMIN_URL = "DATABASE_ADMIN_URL"
-"""The named secret with a database's address as it is reached from here, where Render's own does not do."""
+if TYPE_CHECKING:
+    from securewatch.backup.losses import TableLoss
+
+RECOVERY_LOOKS_MAX = 60
+"""How often one process looks for an instance that a recovery was to make, before it takes it for lost."""
 BACKUPS_MAX = 4
 """Backups that one process takes and tries at once: each is a dump, and a server of its own for the try."""
-SecretOf = Callable[[str, str], str | None]
+_SUFFIX = re.compile(r"_r\d+$")
 Apply = Callable[[str, Sequence[Migration]], Awaitable[Migrated]]
-
-
-@dataclass(frozen=True)
-class DatabaseOf:
-    """A customer's database, by Render's ids of it and of the backend that uses it."""
-
-    slug: str
-    service_id: ServiceID
-    postgres_id: PostgresID
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,11 @@ class CustomerDatabases:
     apply: Apply
     secret_of: SecretOf
     keeper: Callable[[], BackupKeeper]
+    store: Database
+    clock: Clock
+    owner_id: str
     turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, BACKUPS_MAX))
+    looked: Counter[int] = field(default_factory=Counter)
 
     async def migrate(self, effect: Effect, begin: Begin) -> Migrated:
         """Apply the migrations that the effect names, as the planned commit has them."""
@@ -60,9 +64,7 @@ class CustomerDatabases:
         planned = tuple(one for one in found if wanted.get(one.id) == one.checksum)
         if len(planned) != len(wanted):
             raise _changed(wanted, planned)
-        url = await find_url(
-            self.client, _database_of(effect, effect.service_id), self.secret_of, priority=Priority.DEPLOY
-        )
+        url = (await self._addresses(effect, effect.service_id)).outside
         guard = await begin()
         guard()
         return await self.apply(url, planned)
@@ -70,51 +72,104 @@ class CustomerDatabases:
     async def back_up(self, effect: Effect) -> Mapping[str, Any]:
         """The verified backup of the effect's run; taken and tried now where there is none."""
         keeper = self.keeper()
-        wanted = _database_of(effect, str(effect.args["backend"]))
-        url = await find_url(self.client, wanted, self.secret_of, priority=Priority.DEPLOY)
+        url = (await self._addresses(effect, str(effect.args["backend"]))).outside
         version, since = str(effect.args["version"]), datetime.fromisoformat(str(effect.args["since"]))
         async with self.turns:
             made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id), since=since)
         return {"backup": made.name, "bytes": made.stored_bytes, "rows": made.rows, "restore": made.restore_seconds}
 
+    async def restore(self, effect: Effect, begin: Begin) -> RestoredDatabase | None:
+        """The new database: a backup restored beside the one that serves, or an instance that Render recovers."""
+        if effect.args["backup"]:
+            return await self._restore_backup(effect, begin)
+        return await self._recover(effect, begin)
 
-async def find_url(client: RenderClient, wanted: DatabaseOf, secret_of: SecretOf, *, priority: Priority) -> str:
-    """How to reach a customer's database from here: a named secret, else what Render says.
+    async def _restore_backup(self, effect: Effect, begin: Begin) -> RestoredDatabase:
+        keeper, name = self.keeper(), str(effect.args["backup"])
+        async with self.store.read() as tx:
+            backup = await backups.load_backup(tx, name)
+        if backup is None or backup.removed_at is not None or backup.slug != effect.slug:
+            raise NotFound("SW206", f"the backup {name} is gone", why="its archive was deleted, or nobody took it here")
+        found = await self._addresses(effect, str(effect.args["backend"]))
+        serving, new = database_in(found.used), name_beside(database_in(found.used), effect.generation)
+        guard = await begin()
+        guard()
+        async with self.turns:
+            made = await keeper.restore_beside(backup, found.outside, new)
+        instance = await self._instance(effect)
+        facts: dict[str, Any] = {"database": new, "kept": f"{serving} on {instance}", "rows": made.rows, "backup": name}
+        facts |= {"postgres_id": instance, "instance_before": instance}
+        lost = {one.name: loss_words(one) for one in made.losses or () if one.is_touched}
+        return RestoredDatabase(with_database(found.used, new), facts | {"lost": lost})
 
-    Raises Refused (SW408) where the backend uses another database than the files name.
-    """
-    used = await env_vars.fetch_env_var(client, wanted.service_id, DATABASE_URL, priority=priority)
-    known = await postgres.fetch_connection(client, wanted.postgres_id, priority=priority)
-    internal, external = known.internal_url.get_secret_value(), known.external_url.get_secret_value()
-    if used is None or _name_of(used.value.get_secret_value()) not in (_name_of(internal), _name_of(external)):
-        raise Refused(
-            "SW408",
-            f"the backend of {wanted.slug} uses another database than {wanted.postgres_id}",
-            why=f"its {DATABASE_URL} names another host, or another database there, than Render does for that id",
-            fix="correct database_id in the files, or the env var in Render's dashboard",
+    async def _recover(self, effect: Effect, begin: Begin) -> RestoredDatabase | None:
+        """Ask Render once for a recovery, and look for what it made by its name; None until that is available."""
+        of = PostgresID(await self._instance(effect))
+        serving = await postgres.fetch_postgres(self.client, of, priority=Priority.DEPLOY)
+        name = name_beside(serving.name, effect.generation)
+        named = await postgres.fetch_postgres_named(
+            self.client, name, owner_id=OwnerID(self.owner_id), priority=Priority.DEPLOY
         )
-    named = secret_of(wanted.slug, ADMIN_URL)
-    if named is not None and _name_of(named)[1] != _name_of(external)[1]:
-        raise Refused(
-            "SW408",
-            f"{secret_variable(wanted.slug, ADMIN_URL)} names another database than {wanted.postgres_id} is",
-            why="the names of the databases differ",
-            fix="give the address of that customer's own database, or unset it",
-        )
-    return named or external
+        if not named:
+            await self._ask_for_recovery(effect, of, name, begin)
+            return None
+        made = named[0]
+        if len(named) > 1 or made.status is PostgresStatus.RECOVERY_FAILED:
+            why = f"{len(named)} instances are called so" if len(named) > 1 else "Render says that the recovery failed"
+            raise Rejected("SW613", f"the recovered database {name} cannot be used", why=why)
+        if made.status is not PostgresStatus.AVAILABLE:
+            return None
+        known = await postgres.fetch_connection(self.client, PostgresID(made.id), priority=Priority.DEPLOY)
+        url = known.internal_url.get_secret_value()
+        facts: dict[str, Any] = {
+            "database": database_in(url),
+            "kept": f"{serving.name} ({of})",
+            "rows": None,
+            "lost": {},
+        }
+        return RestoredDatabase(url, facts | {"postgres_id": made.id, "instance_before": of})
+
+    async def _ask_for_recovery(self, effect: Effect, of: PostgresID, name: str, begin: Begin) -> None:
+        if effect.state.was_sent:
+            self.looked[effect.id] += 1
+            if self.looked[effect.id] > RECOVERY_LOOKS_MAX:
+                why = "a recovery into it was asked for"
+                raise Rejected("SW613", f"Render shows no database called {name}", why=why)
+            return
+        at = datetime.fromisoformat(str(effect.args["at"]))
+        window = await postgres.fetch_recovery_window(self.client, of, priority=Priority.DEPLOY)
+        reach = reach_of(window, self.clock.now())
+        if not reach.holds(at):
+            why = f"Render can recover it {recovery_words(reach)}"
+            raise Refused("SW614", f"{of} cannot be recovered to {at:%Y-%m-%d %H:%M} UTC", why=why)
+        guard = await begin()
+        await postgres.recover(self.client, of, at=at, name=name, priority=Priority.DEPLOY, guard=guard)
+
+    async def _addresses(self, effect: Effect, backend: str) -> Addresses:
+        wanted = DatabaseOf(effect.slug, ServiceID(backend), PostgresID(str(effect.args["postgres_id"])))
+        async with self.store.read() as tx:
+            wanted = wanted.since_restore(await standing_of(tx, effect.slug))
+        return await find_addresses(self.client, wanted, self.secret_of, priority=Priority.DEPLOY)
+
+    async def _instance(self, effect: Effect) -> str:
+        """Render's id of the instance that the customer's database is on now."""
+        planned = PostgresID(str(effect.args["postgres_id"]))
+        async with self.store.read() as tx:
+            standing = await standing_of(tx, effect.slug)
+        return DatabaseOf(effect.slug, ServiceID(""), planned).since_restore(standing).postgres_id
 
 
-def _database_of(effect: Effect, backend: str) -> DatabaseOf:
-    return DatabaseOf(effect.slug, ServiceID(backend), PostgresID(str(effect.args["postgres_id"])))
+def name_beside(name: str, generation: int) -> str:
+    """What a restore of that generation calls its new database beside the one of that name; at most 63 bytes."""
+    suffix = f"_r{generation}"
+    return _SUFFIX.sub("", name)[: 63 - len(suffix)] + suffix
 
 
-def _name_of(url: str) -> tuple[str, str]:
-    """Which database a URL names: the first part of the host's name (Render's id inside and outside), and its own."""
-    try:
-        parts = urlsplit(url)
-        return (f"{(parts.hostname or '').partition('.')[0]}", parts.path.strip("/"))
-    except ValueError:
-        return ("", "")
+def loss_words(loss: "TableLoss") -> str:
+    """What of one table is lost, in words: `3 added, 1 changed`."""
+    counts = (("added", loss.added), ("changed", loss.changed), ("removed", loss.removed))
+    said = [f"{count} {word}" for word, count in counts if count]
+    return ", ".join(said + ([f"not known: {loss.unknown}"] if loss.unknown else []))
 
 
 def _changed(wanted: dict[str, str], planned: Sequence[Migration]) -> Refused:

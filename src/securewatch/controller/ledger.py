@@ -9,7 +9,8 @@ from typing import Any
 
 from securewatch.core.clock import Clock
 from securewatch.core.errors import Retryable, SecurewatchError, SignInNeeded
-from securewatch.deploy.effects import CARRIES_ON, NEEDS_GRACE, Outcome, OutcomeKind, Superseded, Tools, carry_out
+from securewatch.deploy.effects import CARRIES_ON, NEEDS_GRACE, carry_out
+from securewatch.deploy.outcomes import Outcome, OutcomeKind, Superseded, Tools
 from securewatch.deploy.ports import Guard
 from securewatch.deploy.view import Effect, EffectState
 from securewatch.render.errors import OutcomeUnknown, RateLimited, RequestRejected, ServiceMissing

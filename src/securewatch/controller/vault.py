@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from securewatch.core.clock import Clock
-from securewatch.deploy.effects import Superseded
+from securewatch.deploy.outcomes import Superseded
 from securewatch.deploy.view import Effect, EffectKind
 from securewatch.store import effects, sealed
 from securewatch.store.box import SecretBox
@@ -26,6 +26,16 @@ class StoredVault:
         """The values that the run's plan writes to the effect's service."""
         return await self._open(effect, sealed.WRITE)
 
+    async def add_wanted(self, effect: Effect, backend: str, key: str, value: str) -> None:
+        """Add a value that is known only now to what the run writes to its backend, sealed.
+
+        Raises `Superseded` where the effect moved on meanwhile.
+        """
+        slot = sealed.Slot(purpose=sealed.WRITE, run_id=effect.run_id, service_id=backend)
+        async with self._database.write("wanted", about=()) as tx:
+            known = await sealed.open_values(tx, self._box, **slot)
+            await self._keep(tx, effect, {**(known or {}), key: value}, slot)
+
     async def backup(self, effect: Effect) -> Mapping[str, str | None]:
         """The values that the service had before the run."""
         return await self._open(effect, sealed.BACKUP)
@@ -44,7 +54,7 @@ class StoredVault:
         async with self._database.write("entry", about=()) as tx:
             await self._keep(tx, effect, values, slot)
 
-    async def _keep(self, tx: Tx, effect: Effect, values: Mapping[str, str], slot: sealed.Slot) -> None:
+    async def _keep(self, tx: Tx, effect: Effect, values: Mapping[str, str | None], slot: sealed.Slot) -> None:
         current = await effects.load_effect(tx, effect.id)
         if current is None or not current.state.is_open or current.epoch != effect.epoch:
             raise Superseded("SW410", f"effect {effect.key} was overtaken")

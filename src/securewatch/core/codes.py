@@ -65,6 +65,7 @@ ERROR_CODES: dict[str, str] = {
     "SW423": "migrations and the database do not fit together",
     "SW424": "a migration must not be run like that",
     "SW425": "the old version cannot live with the database as it is",
+    "SW426": "the database was restored since, and code alone must not go back past that",
     "SW427": "the policy asks for a backup that was to be left out",
     # 5xx deploys
     "SW501": "the deploy failed on Render",
@@ -88,6 +89,10 @@ ERROR_CODES: dict[str, str] = {
     "SW609": "a database could not be dumped, read or restored",
     "SW610": "the database to restore into is not empty, or too old",
     "SW611": "a deploy needs a backup of the database, and none is possible",
+    "SW612": "there is no verified backup of that version",
+    "SW613": "a restore of a database failed, or could not be put into service",
+    "SW614": "Render cannot recover the database to that time",
+    "SW615": "Render makes no export of the database",
     # 7xx state and audit
     "SW701": "the audit log does not verify",
     "SW702": "the state database cannot be used",

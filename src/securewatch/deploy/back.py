@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from securewatch.deploy import restore
 from securewatch.deploy.model import DatabasePlan, GoodDeploy, RunKind, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import (
     BROKEN,
@@ -109,6 +110,8 @@ def decide_stopping(view: View, now: datetime) -> Decision:
         migration = effect_of(view, "migrate", service.kind)
         if migration is not None and migration.state.is_open:
             return wait(view.run, "waiting for the migration that is under way")
+        if restore.is_restoring(view):
+            return wait(view.run, "waiting for the restore that is under way")
         effect = effect_of(view, "deploy", service.kind)
         if effect is not None and effect.state.is_open:
             return wait(view.run, f"{service.kind}: finding out what became of the deploy that was sent")
@@ -153,6 +156,9 @@ def decide_rolling_back(view: View, now: datetime) -> Decision:
         decision = _back_one(view, service, now)
         if decision is not None:
             return decision
+    opening = restore.open_again(view, now)
+    if opening is not None:
+        return opening
     run = replace(view.run, detail="; ".join(filter(None, (view.run.detail, *_left(view)))))
     if any(one.back_deploy_id for one in run.progress):
         return moved(run, Stage.RECHECKING, now)
@@ -329,6 +335,9 @@ def decide_unwinding(view: View, now: datetime) -> Decision:
         decision = _restore(view, service, now)
         if decision is not None:
             return decision
+    opening = restore.open_again(view, now)
+    if opening is not None:
+        return opening
     if view.run.trigger == CUSTOMER_REQUEST:
         return moved(view.run, Stage.ROLLED_BACK, now)
     if view.run.code:
@@ -342,6 +351,8 @@ def _overtaken(view: View, now: datetime) -> Decision | None:
         return moved(view.run, Stage.DEPLOYING, now)
     if any(one.kind is EffectKind.MIGRATE and one.state.was_sent for one in view.effects.values()):
         return wait(view.run, "waiting for the migration that is under way")
+    if restore.is_restoring(view):
+        return wait(view.run, "waiting for the restore that is under way")
     if is_barred(view) and view.run.trigger != CUSTOMER_REQUEST:
         return held_by_migration(view, now, view.run.detail or "the run turned round")
     return None

@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from securewatch.deploy import back, prepare, watch
-from securewatch.deploy.model import REOPENS, Progress, Run, RunKind, ServicePlan, Stage
+from securewatch.deploy import back, prepare, restore, watch
+from securewatch.deploy.model import REOPENS, GoodDeploy, Progress, Run, RunKind, ServicePlan, Stage
 from securewatch.deploy.prepare import shut_gates
 from securewatch.deploy.steps import (
     BROKEN,
@@ -49,7 +49,17 @@ PREFLIGHT_GAP_SECONDS = 900.0
 """How long a preflight may stand still, in product time, before it is made anew."""
 TROUBLES_MAX = 5
 """How often in a row a look may be refused before the run stops and says why (S14)."""
-_BEFORE_THE_DEPLOY = frozenset({Stage.QUEUED, Stage.PREFLIGHT, Stage.BACKING_UP, Stage.MIGRATING, Stage.SETTING_ENV})
+_BEFORE_THE_DEPLOY = frozenset(
+    {
+        Stage.QUEUED,
+        Stage.PREFLIGHT,
+        Stage.BACKING_UP,
+        Stage.CLOSING,
+        Stage.RESTORING,
+        Stage.MIGRATING,
+        Stage.SETTING_ENV,
+    }
+)
 
 
 def decide(view: View, now: datetime) -> Decision:
@@ -71,6 +81,8 @@ def decide(view: View, now: datetime) -> Decision:
 
 def may_be_asked_back(run: Run) -> bool:
     """Whether a person's wish for the way back changes anything; else it is under way, or there is nothing to undo."""
+    if run.kind is RunKind.RESTORE and run.stage is Stage.DONE:
+        return False  # what was written since would be lost with the database that serves now
     return run.stage.is_forward or run.stage is Stage.UNWINDING or run.stage in REOPENS
 
 
@@ -104,8 +116,8 @@ def _decide_queued(view: View, now: datetime) -> Decision:
     shut = shut_gates(view)
     if shut:
         return _wait_at_gates(view, shut)
-    start = {RunKind.DEPLOY: Stage.PREFLIGHT, RunKind.ENV: Stage.BACKING_UP, RunKind.ROLLBACK: Stage.ROLLING_BACK}
-    return moved(view.run, start[view.run.kind], now)
+    start = {RunKind.ENV: Stage.BACKING_UP, RunKind.ROLLBACK: Stage.ROLLING_BACK}
+    return moved(view.run, start.get(view.run.kind, Stage.PREFLIGHT), now)
 
 
 def _wait_at_gates(view: View, shut: tuple[Gate, ...]) -> Decision:
@@ -126,7 +138,10 @@ def _decide_preflight(view: View, now: datetime) -> Decision:
         return moved(
             view.run, Stage.REFUSED, now, code=first["code"], detail="; ".join(one["what"] for one in problems)
         )
-    return _decide_baseline(view, now, seen)
+    good = tuple(back.good_from(one) for one in seen.data.get("good", []))
+    if view.run.kind is RunKind.RESTORE:
+        return moved(view.run, Stage.BACKING_UP, now, good=good)
+    return _decide_baseline(view, now, good)
 
 
 def _is_stale(view: View, seen: Observation, now: datetime) -> bool:
@@ -137,7 +152,7 @@ def _is_stale(view: View, seen: Observation, now: datetime) -> bool:
     return max(gaps, default=0.0) > PREFLIGHT_GAP_SECONDS
 
 
-def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
+def _decide_baseline(view: View, now: datetime, good: tuple[GoodDeploy, ...]) -> Decision:
     run, rules = view.run, view.customer.rules
     kinds = tuple(service.kind for service in view.customer.services)
     taken = {kind: samples_since(view, kind, run.since) for kind in kinds}
@@ -158,7 +173,7 @@ def _decide_baseline(view: View, now: datetime, seen: Observation) -> Decision:
         now,
         baseline=tuple((kind, baseline_of(samples)) for kind, samples in taken.items()),
         baseline_healthy=not sick,
-        good=tuple(back.good_from(one) for one in seen.data.get("good", [])),
+        good=good,
     )
 
 
@@ -238,7 +253,7 @@ def _deploy_ended(view: View, service: ServicePlan, seen: Observation, now: date
     newer = seen.data.get("newer")
     if status == "live":
         run = with_progress(run, kind, live_at=now)
-        return moved(run, Stage.SETTLING, now, went_live=True)
+        return moved(run, restore.after_live(view, service), now, went_live=True)
     if newer and status in ("deactivated", "canceled"):
         note = f"{service.service_id}: {seen.data['deploy_id']} was superseded by {newer['id']} ({newer['status']})"
         if status == "deactivated":
@@ -301,6 +316,8 @@ def _decide_verifying(view: View, now: datetime) -> Decision:
 
 
 def _verified(view: View, now: datetime) -> Decision:
+    if view.run.kind is RunKind.RESTORE:
+        return moved(view.run, Stage.DONE, now, verified_at=now, detail=restore.done_words(view))
     split = len(view.customer.services) == 1
     detail = f"split: only the {view.customer.services[0].kind} was asked for" if split else ""
     return moved(view.run, Stage.WATCHING, now, verified_at=now, detail=detail)
@@ -310,9 +327,12 @@ _STAGES: dict[Stage, Callable[[View, datetime], Decision]] = {
     Stage.QUEUED: _decide_queued,
     Stage.PREFLIGHT: _decide_preflight,
     Stage.BACKING_UP: prepare.decide_backing_up,
+    Stage.CLOSING: restore.decide_closing,
+    Stage.RESTORING: restore.decide_restoring,
     Stage.MIGRATING: prepare.decide_migrating,
     Stage.SETTING_ENV: prepare.decide_setting_env,
     Stage.DEPLOYING: _decide_deploying,
+    Stage.OPENING: restore.decide_opening,
     Stage.SETTLING: _decide_settling,
     Stage.VERIFYING: _decide_verifying,
     Stage.WATCHING: watch.decide_watching,

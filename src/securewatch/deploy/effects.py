@@ -5,61 +5,27 @@ here decides what comes next; rows, epochs and the grace are the ledger's (`cont
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
-from securewatch.core.errors import ConfigError, NeedsHuman, NotFound, Refused, Rejected, Retryable
 from securewatch.core.ids import ServiceID
-from securewatch.deploy.ports import Databases, Guard, Migrated, Vault
+from securewatch.deploy.database_effects import (
+    ensure_database_backup,
+    ensure_database_restored,
+    ensure_maintenance,
+    ensure_migrated,
+)
+from securewatch.deploy.outcomes import Outcome, OutcomeKind, Sending, Tools
+from securewatch.deploy.ports import Guard
 from securewatch.deploy.view import Effect, EffectKind
 from securewatch.render import deploys, env_vars, services
+from securewatch.render.answers import Answer
 from securewatch.render.budget import Priority
-from securewatch.render.client import RenderClient
 from securewatch.render.errors import OutcomeUnknown, RenderError, RequestRejected, ServiceMissing
 from securewatch.render.models import Deploy, DeployStatus
 
 STAMP_MARGIN = timedelta(minutes=10)
 """A search after a send starts this long before the newest stamp on the service (design: behaviour, effects)."""
-
-
-class OutcomeKind(StrEnum):
-    """How one try of an effect ended."""
-
-    CONFIRMED = "confirmed"
-    ACCEPTED = "accepted"
-    FAILED = "failed"
-    NOTHING_FOUND = "nothing_found"
-    NEEDS_HUMAN = "needs_human"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of an effect; the ledger records it."""
-
-    kind: OutcomeKind
-    result: Mapping[str, Any] = field(default_factory=dict)
-    code: str = ""
-    reason: str = ""
-    request_id: str | None = None
-
-
-class Sending(Protocol):
-    """Commits the row as sent, with what existed before, and hands out the guard of the request (S1)."""
-
-    def __call__(self, before: Mapping[str, Any]) -> Awaitable[Guard]:
-        """Raises `Superseded` where the row or its run has moved on, so that nothing is sent."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What effects act with."""
-
-    client: RenderClient
-    vault: Vault
-    databases: Databases
-    owner_id: str
 
 
 async def carry_out(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
@@ -86,9 +52,10 @@ async def ensure_env_backup(effect: Effect, tools: Tools, sending: Sending) -> O
 async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Write one env var if it differs; reading it is the look, so a lost answer needs no grace."""
     key = str(effect.args["env_key"])
-    wanted = (await tools.vault.wanted(effect)).get(key)
-    if wanted is None:
+    values = await tools.vault.wanted(effect)
+    if key not in values:
         return Outcome(OutcomeKind.FAILED, code="SW106", reason=f"{key} has no value to write")
+    wanted = values[key]
     current = await _read(effect, tools, key, Priority.DEPLOY)
     if current == wanted:
         await _keep_entry(effect, tools)
@@ -96,9 +63,7 @@ async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outc
     if effect.state.was_sent:
         return Outcome(OutcomeKind.NOTHING_FOUND)
     guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
-    answer = await env_vars.put_env_var(
-        tools.client, ServiceID(effect.service_id), key, value=wanted, priority=Priority.DEPLOY, guard=guard
-    )
+    answer = await _write(effect, tools, wanted, priority=Priority.DEPLOY, guard=guard)
     await _keep_entry_of_sent(effect, tools)
     return Outcome(OutcomeKind.CONFIRMED, {"written": True}, request_id=answer.request_id)
 
@@ -106,7 +71,6 @@ async def ensure_env_var(effect: Effect, tools: Tools, sending: Sending) -> Outc
 async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Put one of our keys back as it was, only where Render still shows our value; else leave it and say so (S11)."""
     key = str(effect.args["env_key"])
-    service_id = ServiceID(effect.service_id)
     ours = (await tools.vault.wanted(effect)).get(key)
     backup = await tools.vault.backup(effect)
     old = backup.get(key)
@@ -121,14 +85,17 @@ async def ensure_env_restored(effect: Effect, tools: Tools, sending: Sending) ->
     if effect.state.was_sent:
         return Outcome(OutcomeKind.NOTHING_FOUND)
     guard = await sending({"before": None if current is None else tools.vault.fingerprint(current)})
-    if old is None:
-        answer = await env_vars.delete_env_var(tools.client, service_id, key, priority=Priority.ROLLBACK, guard=guard)
-    else:
-        answer = await env_vars.put_env_var(
-            tools.client, service_id, key, value=old, priority=Priority.ROLLBACK, guard=guard
-        )
+    answer = await _write(effect, tools, old, priority=Priority.ROLLBACK, guard=guard)
     await _keep_entry_of_sent(effect, tools)
     return Outcome(OutcomeKind.CONFIRMED, {"restored": True}, request_id=answer.request_id)
+
+
+async def _write(effect: Effect, tools: Tools, value: str | None, *, priority: Priority, guard: Guard) -> Answer:
+    """Write the effect's env var, or delete it where the value is None."""
+    service_id, key = ServiceID(effect.service_id), str(effect.args["env_key"])
+    if value is None:
+        return await env_vars.delete_env_var(tools.client, service_id, key, priority=priority, guard=guard)
+    return await env_vars.put_env_var(tools.client, service_id, key, value=value, priority=priority, guard=guard)
 
 
 def _why_left(key: str, old: str | None, *, is_ours: bool) -> str:
@@ -160,40 +127,6 @@ async def _keep_entry_of_sent(effect: Effect, tools: Tools) -> None:
 async def _read(effect: Effect, tools: Tools, key: str, priority: Priority) -> str | None:
     found = await env_vars.fetch_env_var(tools.client, ServiceID(effect.service_id), key, priority=priority)
     return None if found is None else found.value.get_secret_value()
-
-
-# --- the database -----------------------------------------------------------------------------------------------------
-
-
-async def ensure_database_backup(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
-    """Take a backup of the customer's database and try a restore of it; one of this run is enough. Writes nothing."""
-    if not effect.state.was_sent:
-        await sending({})
-    try:
-        return Outcome(OutcomeKind.CONFIRMED, await tools.databases.back_up(effect))
-    except (Rejected, Refused, NotFound, ConfigError) as error:
-        return Outcome(OutcomeKind.FAILED, code=error.code, reason=f"{error.what}: {error.why}")
-
-
-async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
-    """Apply the release's migrations; which of them the database has is the look, so a lost answer needs no grace."""
-
-    async def begin() -> Guard:
-        return _unguarded if effect.state.was_sent else await sending({})
-
-    try:
-        done = await tools.databases.migrate(effect, begin)
-    except (Rejected, Refused, NotFound, ConfigError) as error:
-        done = Migrated((), error)
-    result, stopped = {"applied": list(done.applied)}, done.error
-    if stopped is None:
-        return Outcome(OutcomeKind.CONFIRMED, result)
-    kind = OutcomeKind.NEEDS_HUMAN if isinstance(stopped, NeedsHuman) else OutcomeKind.FAILED
-    return Outcome(kind, result, code=stopped.code, reason=f"{stopped.what}: {stopped.why}")
-
-
-def _unguarded() -> None:
-    """What was sent before may be carried on at any time: the database's own ledger says what is left to do."""
 
 
 # --- deploys ----------------------------------------------------------------------------------------------------------
@@ -341,6 +274,8 @@ _WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] 
     EffectKind.BACK_UP_ENV: ensure_env_backup,
     EffectKind.BACK_UP_DATABASE: ensure_database_backup,
     EffectKind.MIGRATE: ensure_migrated,
+    EffectKind.RESTORE_DATABASE: ensure_database_restored,
+    EffectKind.SET_MAINTENANCE: ensure_maintenance,
     EffectKind.SET_ENV: ensure_env_var,
     EffectKind.RESTORE_ENV: ensure_env_restored,
     EffectKind.DEPLOY: ensure_deploy,
@@ -348,11 +283,7 @@ _WORK: dict[EffectKind, Callable[[Effect, Tools, Sending], Awaitable[Outcome]]] 
     EffectKind.ROLL_BACK: ensure_rollback,
 }
 
-CARRIES_ON = frozenset({EffectKind.MIGRATE})
+CARRIES_ON = frozenset({EffectKind.MIGRATE, EffectKind.RESTORE_DATABASE})
 """Effects of which a look may write what is left to do, so that looks wait too while everything is paused."""
 NEEDS_GRACE = frozenset({EffectKind.DEPLOY, EffectKind.ROLL_BACK})
 """Effects of which "none at Render" is believed only after the grace; the others are armed again after a read."""
-
-
-class Superseded(Retryable):
-    """The row or its run moved on before the send; nothing was sent."""

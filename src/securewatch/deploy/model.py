@@ -23,6 +23,7 @@ class RunKind(StrEnum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
     ENV = "env"
+    RESTORE = "restore"
 
 
 class Stage(StrEnum):
@@ -31,9 +32,12 @@ class Stage(StrEnum):
     QUEUED = "queued"
     PREFLIGHT = "preflight"
     BACKING_UP = "backing_up"
+    CLOSING = "closing"
+    RESTORING = "restoring"
     MIGRATING = "migrating"
     SETTING_ENV = "setting_env"
     DEPLOYING = "deploying"
+    OPENING = "opening"
     SETTLING = "settling"
     VERIFYING = "verifying"
     WATCHING = "watching"
@@ -65,9 +69,12 @@ _FORWARD = frozenset(
         Stage.QUEUED,
         Stage.PREFLIGHT,
         Stage.BACKING_UP,
+        Stage.CLOSING,
+        Stage.RESTORING,
         Stage.MIGRATING,
         Stage.SETTING_ENV,
         Stage.DEPLOYING,
+        Stage.OPENING,
         Stage.SETTLING,
         Stage.VERIFYING,
         Stage.WATCHING,
@@ -208,12 +215,21 @@ class MigrationPlan:
 
 
 @dataclass(frozen=True)
+class RestorePlan:
+    """What a restored database is to hold, as of `at`: one of our backups, by its name; else Render recovers it."""
+
+    at: datetime
+    backup: str = ""
+
+
+@dataclass(frozen=True)
 class DatabasePlan:
-    """What a deploy does to the customer's database, by Render's id of it, and whether a backup comes before it."""
+    """What a run does to the customer's database, by Render's id of it, and whether a backup comes before it."""
 
     postgres_id: str
     migrations: tuple[MigrationPlan, ...] = ()
     needs_backup: bool = False
+    restore: RestorePlan | None = None
 
     @property
     def is_irreversible(self) -> bool:
@@ -239,6 +255,11 @@ class CustomerPlan:
     endpoints: Endpoints
     from_version: str | None = None
     database: DatabasePlan | None = None
+
+    @property
+    def backend(self) -> ServicePlan | None:
+        """The backend, where the plan is for it."""
+        return next((one for one in self.services if one.kind is ServiceKind.BACKEND), None)
 
 
 @dataclass(frozen=True)

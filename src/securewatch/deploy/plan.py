@@ -75,7 +75,7 @@ class EnvPlan:
 
     changes: tuple[EnvChange, ...]
     drift: tuple[Drift, ...]
-    values: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, str | None] = field(repr=False)
     findings: tuple[Finding, ...] = ()
 
 
@@ -100,7 +100,7 @@ def plan_env(
 
     Raises nothing; a missing key whose secret nobody has becomes a finding (SW106).
     """
-    changes: dict[str, str] = {}
+    changes: dict[str, str | None] = {}
     drift: list[Drift] = []
     findings: list[Finding] = []
     for key, template in templates.items():
@@ -140,7 +140,7 @@ def with_fingerprints(env: EnvPlan, facts: ServiceFacts, fingerprint: Fingerprin
         EnvChange(
             change.key,
             fingerprint(facts.env[change.key]) if change.key in facts.env else None,
-            fingerprint(env.values[change.key]),
+            fingerprint(env.values[change.key] or ""),
         )
         for change in env.changes
     )
@@ -169,7 +169,7 @@ def plan_deploy(
         rules=terms.rules,
         endpoints=terms.endpoints,
         from_version=planning.from_version or None,
-        database=planning.database if target.kind is RunKind.DEPLOY else None,
+        database=planning.database if target.kind in (RunKind.DEPLOY, RunKind.RESTORE) else None,
     )
     return plan_of(part, target, notes=planning.notes)
 
@@ -213,6 +213,7 @@ def gate_rules(
 ) -> GateRules:
     """The gates of the customer's own policy; the calendar of a release binds rollouts, not a direct command.
 
+    A rollback waits for nothing, and a restore of a database for people alone.
     `approval_seconds` is how long an approval holds where the files say nothing.
     """
     if kind is RunKind.ROLLBACK:
@@ -222,14 +223,14 @@ def gate_rules(
         for one in fleet.extra.freezes
         if one.concerns(customer.slug, customer.policy)
     )
-    if kind is not RunKind.DEPLOY:
+    if kind is RunKind.ENV:
         return GateRules(freezes=freezes)
     rules = fleet.gates_of(customer)
     window = customer.window
     spec = WindowSpec(window.day, window.start_text, window.end_text, window.timezone) if rules.needs_window else None
     approval = fleet.extra.approval_of(fleet.phase_of(customer).short_name)
     expires = approval.expires_after.total_seconds() if approval.expires_after else approval_seconds
-    return GateRules(
+    found = GateRules(
         window=spec,
         needs_approval=rules.needs_approval,
         approvers=tuple(fleet.approvers_of(customer)),
@@ -237,6 +238,7 @@ def gate_rules(
         approval_expires_seconds=expires,
         freezes=freezes,
     )
+    return replace(found, window=None, freezes=()) if kind is RunKind.RESTORE else found
 
 
 def deploy_rules(fleet: Fleet, phase: Phase, timeout_seconds: float | None = None) -> DeployRules:
@@ -270,6 +272,8 @@ def hash_of(plan: Plan) -> str:
     for customer in document["customers"]:
         if customer["database"] is None:
             customer.pop("database")  # as plans were written before they could say anything of one
+        elif customer["database"]["restore"] is None:
+            customer["database"].pop("restore")
         for service in customer["services"]:
             service.pop("drift")
             service["env_changes"] = [change["key"] for change in service["env_changes"]]

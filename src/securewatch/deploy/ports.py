@@ -1,7 +1,7 @@
 """What effects act with besides Render: the vault of env values, and the customers' databases. Ports, no work."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from securewatch.core.errors import SecurewatchError
@@ -19,6 +19,17 @@ class Migrated:
     error: SecurewatchError | None = None
 
 
+@dataclass(frozen=True)
+class RestoredDatabase:
+    """A new database that holds what was asked for: the URL by which a backend reaches it, and what to remember of it.
+
+    The URL holds a password; it is never printed or kept in the clear.
+    """
+
+    url: str = field(repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Vault(Protocol):
     """Env values of a run: kept encrypted, handed out only to effects."""
 
@@ -27,6 +38,9 @@ class Vault(Protocol):
 
     async def wanted(self, effect: Effect) -> Mapping[str, str | None]:
         """The values that the run's plan writes to the effect's service."""
+
+    async def add_wanted(self, effect: Effect, backend: str, key: str, value: str) -> None:
+        """Add a value that is known only now to what the run writes to its backend; raises `Superseded` likewise."""
 
     async def backup(self, effect: Effect) -> Mapping[str, str | None]:
         """The values that the service had before the run."""
@@ -52,4 +66,11 @@ class Databases(Protocol):
         and what it gives is called just before the first write.
 
         Raises Retryable where the database cannot be reached, Refused where the migrations do not fit it.
+        """
+
+    async def restore(self, effect: Effect, begin: Begin) -> RestoredDatabase | None:
+        """The new database of the effect, whole and compared; None while Render still makes it. `begin` as for
+        `migrate`. What an earlier try left half-done is finished or done anew; the database that serves is only read.
+
+        Raises like `migrate`.
         """

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from securewatch.deploy.back import held_by_migration, is_barred
-from securewatch.deploy.model import RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.model import RunKind, ServicePlan, Stage
 from securewatch.deploy.steps import effect_of, moved, new_effect
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, Gate, NewEffect, View
 
@@ -25,6 +25,8 @@ def decide_backing_up(view: View, now: datetime) -> Decision:
             pairs = zip(wanted, found, strict=True)
             missing = (new for new, old in pairs if old is None or old.state is EffectState.DROPPED)
             return Decision(view.run, effects=tuple(missing))
+    if view.run.kind is RunKind.RESTORE:
+        return moved(view.run, Stage.UNWINDING if shut_gates(view) else Stage.CLOSING, now)
     return moved(view.run, Stage.MIGRATING if _migrates(view) else Stage.SETTING_ENV, now)
 
 
@@ -33,8 +35,8 @@ def _env_backups(view: View) -> list[NewEffect]:
 
 
 def _database_backup(view: View) -> list[NewEffect]:
-    database, backend = view.customer.database, _backend(view)
-    if database is None or backend is None or not database.needs_backup or view.run.kind is not RunKind.DEPLOY:
+    database, backend = view.customer.database, view.customer.backend
+    if database is None or backend is None or not database.needs_backup:
         return []
     args = {
         "postgres_id": database.postgres_id,
@@ -46,17 +48,13 @@ def _database_backup(view: View) -> list[NewEffect]:
     return [replace(wanted, service_id=database.postgres_id)]  # it writes nothing to the service, and holds no write up
 
 
-def _backend(view: View) -> ServicePlan | None:
-    return next((one for one in view.customer.services if one.kind is ServiceKind.BACKEND), None)
-
-
 def _migrates(view: View) -> bool:
     return view.customer.database is not None and bool(view.customer.database.migrations)
 
 
 def decide_migrating(view: View, now: datetime) -> Decision:
     """The new version's code finds the database that it needs; the old one's lives with it meanwhile."""
-    backend = _backend(view)
+    backend = view.customer.backend
     if backend is None or not _migrates(view):
         return moved(view.run, Stage.SETTING_ENV, now)
     effect = effect_of(view, "migrate", backend.kind)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from securewatch.deploy.model import DatabasePlan, Run, ServiceKind, Stage
+from securewatch.deploy.model import DatabasePlan, Run, RunKind, ServiceKind, Stage
 
 LAPSES_SOON = timedelta(days=3)
 """How long before the promised time is over it is warned of."""
@@ -45,6 +45,8 @@ def find_way_back(
     """
     if run.stage not in _AT_REST:
         return None
+    if run.kind is RunKind.RESTORE:
+        return WayBack("", False, why=f"its database was restored to that of {run.version}; {run.detail}")
     good = run.good_of(ServiceKind.BACKEND) or next(iter(run.good), None)
     to = (good.version if good is not None else None) or ""
     if not to:

@@ -19,6 +19,8 @@ class EffectKind(StrEnum):
     BACK_UP_ENV = "back_up_env"
     BACK_UP_DATABASE = "back_up_database"
     MIGRATE = "migrate"
+    RESTORE_DATABASE = "restore_database"
+    SET_MAINTENANCE = "set_maintenance"
     SET_ENV = "set_env"
     RESTORE_ENV = "restore_env"
     DEPLOY = "deploy"

@@ -89,7 +89,7 @@ async def answer_request(deps: Deps, answer: Answer) -> tuple[Approval, Open]:
 
 async def _direct(tx: Tx, slug: str, answer: Answer, now: datetime) -> Open | None:
     """The customer's deploy that a direct command left in the queue."""
-    run = await runs.latest_run(tx, slug, kinds=(RunKind.DEPLOY,))
+    run = await runs.latest_run(tx, slug, kinds=(RunKind.DEPLOY, RunKind.RESTORE))
     if run is None or run.rollout_id or run.stage is not Stage.QUEUED or run.version != answer.version:
         return None
     plan = await plans.load_plan(tx, run.plan_hash)

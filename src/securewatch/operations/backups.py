@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from securewatch.backup.freshness import Kept, Retention, plan_retention
 from securewatch.config.fleet import Customer
+from securewatch.controller.addresses import DatabaseOf, find_url
 from securewatch.controller.backups import DAMAGED, BackupKeeper, Source
-from securewatch.controller.databases import DatabaseOf, find_url
 from securewatch.core.errors import NotFound, Refused, Rejected
 from securewatch.core.ids import PostgresID, ServiceID
 from securewatch.deploy.model import ServiceKind
@@ -22,6 +22,7 @@ from securewatch.operations.way_back import DEFAULT_WINDOW, rollback_window
 from securewatch.render.budget import Priority
 from securewatch.store import backups, former, identity
 from securewatch.store.backups import Backup
+from securewatch.store.standing import standing_of
 
 LEFTOVERS_AFTER = timedelta(days=1)
 """What an interrupted backup left is deleted once it is older: nobody writes at it any more."""
@@ -160,6 +161,10 @@ async def _url_of(deps: Deps, customer: Customer) -> str:
     if customer.database_id is None:
         raise no_database(customer)
     wanted = DatabaseOf(customer.slug, ServiceID(customer.backend_service_id), PostgresID(customer.database_id))
+    database = await deps.existing_database()
+    if database is not None:
+        async with database.read() as tx:
+            wanted = wanted.since_restore(await standing_of(tx, customer.slug))
     return await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
 
 

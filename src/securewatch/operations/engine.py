@@ -13,8 +13,8 @@ from securewatch.controller.ledger import Ledger, LedgerParts, Patience
 from securewatch.controller.messenger import Messenger, MessengerParts
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
-from securewatch.deploy.effects import Tools
 from securewatch.deploy.looks import Sight
+from securewatch.deploy.outcomes import Tools
 from securewatch.deps import Deps
 from securewatch.operations.begin import MemberStarter
 from securewatch.operations.roster import RosterKeeper
@@ -35,7 +35,16 @@ async def make_controller(deps: Deps, owner_id: str, *, scope: Scope = EVERYTHIN
     async with database.read() as tx:
         await audit.check_key(tx, box)
     keeper = partial(make_keeper, deps, database)
-    databases = CustomerDatabases(client, deps.repository, deps.apply_migrations, deps.settings.customer_secret, keeper)
+    databases = CustomerDatabases(
+        client=client,
+        repository=deps.repository,
+        apply=deps.apply_migrations,
+        secret_of=deps.settings.customer_secret,
+        keeper=keeper,
+        store=database,
+        clock=deps.clock,
+        owner_id=owner_id,
+    )
     tools = Tools(client, StoredVault(database, box, clock=deps.clock), databases, owner_id)
     patience = Patience(
         grace_seconds=deps.settings.grace_seconds,

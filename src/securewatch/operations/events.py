@@ -12,15 +12,19 @@ from securewatch.store.outbox import NoticeState
 _REQUESTS = {
     RunKind.DEPLOY: "A person asked for a deploy; with version, commit, generation and reason.",
     RunKind.ROLLBACK: "A person asked to take a customer back.",
+    RunKind.RESTORE: "A person asked to take a customer back with its database; with the backup.",
     RunKind.ENV: "A person asked for the env vars of a version.",
 }
 _STAGES = {
     Stage.QUEUED: "The run waits: for a gate, or for its turn.",
     Stage.PREFLIGHT: "Every gate is open; the customer is measured before anything is written.",
     Stage.BACKING_UP: "The env vars are being backed up, and the database where the policy asks for it.",
+    Stage.CLOSING: "The maintenance page is being put before the customer's backend.",
+    Stage.RESTORING: "A new database is being restored beside the one that serves.",
     Stage.MIGRATING: "The release's migrations are being applied to the customer's database.",
     Stage.SETTING_ENV: "The env vars of the plan are being written.",
     Stage.DEPLOYING: "A service is being deployed.",
+    Stage.OPENING: "The backend serves from the restored database; the maintenance page is being taken down.",
     Stage.SETTLING: "A deploy is live and is left alone for `health_check_delay`.",
     Stage.VERIFYING: "Health, version and database are being measured.",
     Stage.WATCHING: "The version is verified; the triggers stay armed.",
@@ -95,6 +99,10 @@ _BACKUPS = {
     "backup.failed": "A restore of a backup gave something else; with what differs.",
     "backup.removed": "A backup's archive was deleted; with the rule that let it go.",
 }
+_EXPORTS = {
+    "export.requested": "A person asked Render for an export of a customer's database; with the database's id.",
+    "export.downloaded": "A person downloaded an export by Render; with its id and bytes.",
+}
 ACTIONS: dict[str, str] = {
     **{f"{kind}.requested": meaning for kind, meaning in _REQUESTS.items()},
     **_PEOPLE,
@@ -104,6 +112,7 @@ ACTIONS: dict[str, str] = {
     **_JOINED,
     **{f"effect.{state}": meaning for state, meaning in _EFFECTS.items()},
     **_BACKUPS,
+    **_EXPORTS,
     **{f"notice.{state}": meaning for state, meaning in _NOTICES.items()},
 }
 """Every action that the audit log may hold, with what it tells."""

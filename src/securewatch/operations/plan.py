@@ -87,7 +87,7 @@ class Planned:
     checks: tuple[Check, ...]
     is_there: bool
     from_version: str
-    values: Mapping[str, Mapping[str, str]] = field(repr=False)
+    values: Mapping[str, Mapping[str, str | None]] = field(repr=False)
     database_prints: Mapping[str, str] = field(repr=False)
 
 

@@ -1,20 +1,315 @@
-"""PLACEHOLDER, to be replaced whole: what a person asks for who takes a customer and its database back."""
+"""Take a customer back to a version with its database: from what, what would be lost, and the run that does it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from securewatch.config.fleet import Customer
+from securewatch.controller.addresses import DatabaseOf, find_url
+from securewatch.core.errors import NotFound, Refused
+from securewatch.core.ids import PostgresID, ServiceID
+from securewatch.deploy.facts import ServiceFacts
+from securewatch.deploy.model import DatabasePlan, EnvChange, RestorePlan, Run, RunKind, ServiceKind, Stage
+from securewatch.deploy.plan import (
+    DATABASE_URL,
+    EnvPlan,
+    Planning,
+    Target,
+    expected_services,
+    plan_deploy,
+    with_fingerprints,
+)
+from securewatch.deps import Deps
+from securewatch.operations.engine import make_keeper
+from securewatch.operations.history import load_runs
+from securewatch.operations.migrations import find_barring, no_database
+from securewatch.operations.owner import find_owner
+from securewatch.operations.plan import (
+    BOTH,
+    DeployRequest,
+    Planned,
+    check_services,
+    fetch_all,
+    refuse_held,
+    version_of,
+)
+from securewatch.operations.start import bind, new_run, note, refuse_paused
+from securewatch.render.budget import Priority
+from securewatch.render.postgres import fetch_recovery_window
+from securewatch.render.recovery import Reach, reach_of, recovery_words
+from securewatch.store import backups, plans, releases, runs, sealed
+from securewatch.store.backups import Backup
+from securewatch.store.standing import Standing, standing_of
+from securewatch.store.tx import Tx
+
+if TYPE_CHECKING:
+    from securewatch.backup.losses import TableLoss
+
+RESTORED_BY_RUN = "restored"
+"""What stands in a plan in the place of the fingerprint of a value that only the run finds out."""
 
 
 @dataclass(frozen=True)
 class RestoreRequest:
-    """Which customer goes back to which version, and how its database does.
+    """What a person asks for: `version` with its database, of the newest verified backup of that version.
 
-    `confirmed` is the slug that was given as a confirmation.
+    `backup` names another one, and `at` asks Render for a recovery to that time instead. `restores_always` wants the
+    database restored where the code alone could go back; without `takes_backup` the present is only kept, not dumped.
     """
 
     slug: str
     version: str
     reason: str = ""
     backup: str = ""
-    at: str = ""
+    at: datetime | None = None
     restores_always: bool = False
     takes_backup: bool = True
     confirmed: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedRestore:
+    """A restore before it is agreed to. `planned` is None where the code alone can go back: then nothing else is known.
+
+    `losses` are what would be lost as far as the database tells, by table. `values` of the plan are by service id.
+    """
+
+    request: RestoreRequest
+    customer: Customer
+    why: str
+    planned: Planned | None = None
+    backup: Backup | None = None
+    losses: "tuple[TableLoss, ...]" = ()
+    reach: Reach | None = None
+
+    @property
+    def lost(self) -> "tuple[TableLoss, ...]":
+        """The tables of which something would be lost, or may be."""
+        return tuple(one for one in self.losses if one.is_touched)
+
+
+@dataclass(frozen=True)
+class _Case:
+    deps: Deps
+    customer: Customer
+    request: RestoreRequest
+    facts: tuple[ServiceFacts, ...]
+    runs: tuple[Run, ...]
+    released: Sequence[releases.Release]
+    kept: Sequence[Backup]
+    standing: Standing | None
+
+
+async def find_unfinished(deps: Deps, request: RestoreRequest) -> Run | None:
+    """The restore of the same customer and version that is under way: it is followed, and nothing new is planned."""
+    found = await load_runs(deps, deps.fleet.find_customer(request.slug).slug)
+    return next(
+        (
+            run
+            for run in found
+            if run.kind is RunKind.RESTORE and run.version == request.version and not run.stage.is_terminal
+        ),
+        None,
+    )
+
+
+async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
+    """Find out whether the database must be restored, from what, and what would be lost. Writes nothing.
+
+    Raises Refused: SW612 without a verified backup of the version, SW614 where Render cannot recover to the time, SW408
+    and the other hard checks, SW417 without a needed reason; NotFound (SW206) for an unknown backup or version.
+    """
+    customer = deps.fleet.find_customer(request.slug)
+    refuse_held(deps, customer)
+    if deps.fleet.needs_reason(customer) and not request.reason:
+        raise Refused("SW417", f"{customer.slug}'s policy asks for a reason", fix='add --reason "..."')
+    owner_id = await find_owner(deps)
+    expected = expected_services(deps.fleet, customer, BOTH)
+    facts = await fetch_all(deps, expected)
+    case = await _load(deps, customer, request, facts)
+    barring = await find_barring(deps, _runs_since(case))
+    is_asked = request.restores_always or request.backup or request.at is not None
+    if not barring and not is_asked:
+        return PlannedRestore(request, customer, f"no irreversible migration since {request.version}")
+    why = f"irreversible since {request.version}: {next(iter(barring.values()))}" if barring else "it was asked for"
+    checks = check_services(customer, expected, facts, owner_id)
+    wanted = _database_of(case)
+    url = await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
+    backup, reach = await _choose(case, wanted.postgres_id)
+    planned = replace(await _plan(case, owner_id, backup), checks=tuple(checks))
+    return PlannedRestore(request, customer, why, planned, backup, await _losses(case, backup, url), reach)
+
+
+async def _plan(case: _Case, owner_id: str, backup: Backup | None) -> Planned:
+    """The plan of the run, with the env values that it writes besides the database's address."""
+    deps, customer, request = case.deps, case.customer, case.request
+    at = _time_of(case, backup)
+    env = {one.kind: await _env_of(case, one, at, backup) for one in case.facts}
+    restore = RestorePlan(at, backup.name if backup is not None else "")
+    database = DatabasePlan(str(customer.database_id), needs_backup=request.takes_backup, restore=restore)
+    from_version = await version_of(deps, case.facts)
+    planning = Planning(deps.fleet, customer, owner_id, from_version, database=database)
+    target = Target(RunKind.RESTORE, request.version, await _commit_of(case))
+    plan = plan_deploy(planning, target, facts=case.facts, env=env)
+    asked = DeployRequest(customer.slug, request.version, kind=RunKind.RESTORE, reason=request.reason)
+    values = {one.service_id: env[one.kind].values for one in case.facts}
+    return Planned(asked, customer, plan, (), False, from_version, values, {})
+
+
+def _time_of(case: _Case, backup: Backup | None) -> datetime:
+    return backup.taken_at if backup is not None else case.request.at or case.deps.clock.now()
+
+
+def _database_of(case: _Case) -> DatabaseOf:
+    """The database that the customer's backend uses now. Raises Refused (SW611) where the files name none."""
+    customer = case.customer
+    if customer.database_id is None:
+        raise no_database(customer)
+    wanted = DatabaseOf(customer.slug, ServiceID(customer.backend_service_id), PostgresID(customer.database_id))
+    return wanted.since_restore(case.standing)
+
+
+async def start_restore(deps: Deps, found: PlannedRestore) -> Run:
+    """Commit the run. Raises Conflict (SW410) while another run of the customer acts, ShutGate (SW403) while paused."""
+    planned, request = found.planned, found.request
+    if planned is None:
+        raise ValueError("there is nothing to restore")
+    database, box, now = await deps.database(), deps.box(create=True), deps.clock.now()
+    async with database.write("start restore") as tx:
+        await bind(deps, tx, planned.plan.customers[0].owner_id)
+        await refuse_paused(tx)
+        plan = await plans.save_plan(tx, planned.plan, at=now, actor=deps.settings.actor)
+        run = await runs.add_run(tx, await new_run(deps, tx, plan, planned))
+        for service_id, values in planned.values.items():
+            slot = sealed.Slot(purpose=sealed.WRITE, run_id=run.id, service_id=service_id)
+            await sealed.seal_values(tx, box, values=dict(values), at=now, **slot)
+        detail = {"version": run.version, "commit": run.commit, "reason": run.reason, "generation": run.generation}
+        detail |= {"backup": found.backup.name if found.backup else "", "confirmed": request.confirmed}
+        await note(deps, tx, run, "restore.requested", detail)
+    return run
+
+
+# --- what is known ----------------------------------------------------------------------------------------------------
+
+
+async def _load(deps: Deps, customer: Customer, request: RestoreRequest, facts: tuple[ServiceFacts, ...]) -> _Case:
+    database = await deps.existing_database()
+    if database is None:
+        raise _unknown_version(customer, request)
+    async with database.read() as tx:
+        return _Case(
+            deps,
+            customer,
+            request,
+            facts,
+            tuple(await load_runs(deps, customer.slug)),
+            await releases.history(tx, customer.slug),
+            [one for one in await backups.backups_of(tx, customer.slug) if one.removed_at is None],
+            await standing_of(tx, customer.slug),
+        )
+
+
+def _runs_since(case: _Case) -> list[Run]:
+    """The runs after the one that last brought the version to the backend; all where nobody recorded that one."""
+    makers = {one.run_id for one in case.released if one.version == case.request.version}
+    last = max((run.generation for run in case.runs if run.id in makers), default=0)
+    return [run for run in case.runs if run.generation > last]
+
+
+async def _commit_of(case: _Case) -> str:
+    """The commit of the version as it ran at the customer; else that of its tag. Raises NotFound for no such tag."""
+    ran = (one.commit for one in case.released if one.version == case.request.version and one.commit)
+    return next(ran, None) or (await case.deps.repository.resolve(case.request.version)).commit
+
+
+async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, Reach | None]:
+    """The backup to restore, or how far Render's recovery reaches, which must hold the time that was asked for."""
+    request, slug = case.request, case.customer.slug
+    if request.at is not None:
+        window = await fetch_recovery_window(await case.deps.client(), postgres_id, priority=Priority.CLI)
+        reach = reach_of(window, case.deps.clock.now())
+        if not reach.holds(request.at):
+            raise Refused(
+                "SW614",
+                f"the database of {slug} cannot be recovered to {request.at:%Y-%m-%d %H:%M} UTC",
+                why=f"Render can recover it {recovery_words(reach)}",
+                fix=f"choose a time in between, or a backup: securewatch backup list --customer {slug}",
+            )
+        return None, reach
+    if request.backup:
+        named = next((one for one in case.kept if one.name == request.backup), None)
+        if named is None:
+            fix = f"`securewatch backup list --customer {slug}` shows those there are"
+            raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", fix=fix)
+        if named.verified_at is None:
+            raise _no_backup(case, f"{named.name} is not verified", f"securewatch backup verify {named.name}")
+        return named, None
+    found = next((one for one in case.kept if one.verified_at and one.version == request.version), None)
+    if found is None:
+        has = ", ".join(sorted({one.version or "unknown" for one in case.kept if one.verified_at})) or "none"
+        raise _no_backup(case, f"verified ones are of: {has}", f"securewatch backup list --customer {slug}")
+    return found, None
+
+
+async def _env_of(case: _Case, fact: ServiceFacts, at: datetime, backup: Backup | None) -> EnvPlan:
+    """The env vars that runs since then wrote, as they were before the first of them; and the backend's database."""
+    since = sorted((run for run in case.runs if _wrote_since(run, at, backup)), key=lambda run: run.generation)
+    written, before = await _written(case, fact, since)
+    values: dict[str, str | None] = {key: before.get(key) for key in written if fact.env.get(key) != before.get(key)}
+    print_of = case.deps.box().fingerprint
+    env = EnvPlan(tuple(EnvChange(key, None, "") for key in values), (), values)
+    env = with_fingerprints(env, fact, print_of)
+    if fact.kind is not ServiceKind.BACKEND:
+        return env
+    used = fact.env.get(DATABASE_URL)
+    switch = EnvChange(DATABASE_URL, print_of(used) if used else None, RESTORED_BY_RUN)
+    return replace(env, changes=(*env.changes, switch))
+
+
+def _wrote_since(run: Run, at: datetime, backup: Backup | None) -> bool:
+    began = run.requested_at > at or (backup is not None and run.id == backup.run_id)
+    return began and run.kind is not RunKind.ROLLBACK and run.stage not in (Stage.REFUSED, Stage.QUEUED)
+
+
+async def _written(
+    case: _Case, fact: ServiceFacts, since: Sequence[Run]
+) -> tuple[tuple[str, ...], Mapping[str, str | None]]:
+    """The keys that these runs wrote to a service, and its env vars before the first of them."""
+    database, keys, before = await case.deps.database(), dict[str, None](), None
+    async with database.read() as tx:
+        for run in since:
+            plan = await plans.load_plan(tx, run.plan_hash)
+            services = plan.customer(run.slug).services if plan is not None else ()
+            mine = next((one for one in services if one.service_id == fact.service_id), None)
+            known = await _before(case.deps, tx, run, fact.service_id)
+            if mine is None or known is None:
+                continue
+            before = before if before is not None else known
+            keys |= dict.fromkeys(one.key for one in mine.env_changes if one.key != DATABASE_URL)
+    return tuple(keys), before or {}
+
+
+async def _before(deps: Deps, tx: Tx, run: Run, service_id: str) -> Mapping[str, str | None] | None:
+    return await sealed.open_values(tx, deps.box(), purpose=sealed.BACKUP, run_id=run.id, service_id=service_id)
+
+
+async def _losses(case: _Case, backup: Backup | None, url: str) -> "tuple[TableLoss, ...]":
+    keeper = make_keeper(case.deps, await case.deps.database())
+    if backup is not None:
+        return await keeper.losses(backup, url)
+    return await keeper.work.losses_since(url, _time_of(case, backup))
+
+
+def _no_backup(case: _Case, why: str, fix: str) -> Refused:
+    slug, version = case.customer.slug, case.request.version
+    return Refused("SW612", f"there is no verified backup of {slug} at {version}", why=why, fix=fix)
+
+
+def _unknown_version(customer: Customer, request: RestoreRequest) -> Refused:
+    return Refused(
+        "SW612",
+        f"there is no verified backup of {customer.slug} at {request.version}",
+        why="nothing was ever deployed or backed up here",
+        fix=f"securewatch backup list --customer {customer.slug}",
+    )

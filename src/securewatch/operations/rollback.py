@@ -188,6 +188,14 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
 async def _refuse_barred(case: _Case, good: Sequence[GoodDeploy], undone: Sequence[Run]) -> None:
     """A backend must not go back over an irreversible migration, whichever of the `undone` runs applied it."""
     backend = next((one for one in good if one.kind is ServiceKind.BACKEND), None)
+    restored = next((run for run in undone if run.kind is RunKind.RESTORE and run.stage is Stage.DONE), None)
+    if backend is not None and restored is not None:
+        raise Refused(
+            "SW426",
+            f"{case.customer.slug} cannot go back to {backend.version or backend.deploy_id} by its code alone",
+            why=f"{restored.id} restored its database since, and that deploy would bring the database of before back",
+            fix="deploy a newer version, or restore another backup: securewatch update-customer --rollback VERSION",
+        )
     found = await find_barring(case.deps, undone) if backend is not None else {}
     if backend is not None and found:
         raise barred(case.customer.slug, backend.version or backend.deploy_id, next(iter(found.values())))

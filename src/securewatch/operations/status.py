@@ -24,7 +24,10 @@ _WORDS = {
     Stage.QUEUED: "waiting to start",
     Stage.PREFLIGHT: "pre-deployment checks",
     Stage.BACKING_UP: "backing up",
+    Stage.CLOSING: "putting the maintenance page up",
+    Stage.RESTORING: "restoring the database",
     Stage.MIGRATING: "migrating the database",
+    Stage.OPENING: "taking the maintenance page down",
     Stage.SETTING_ENV: "setting env vars",
     Stage.SETTLING: "settling",
     Stage.VERIFYING: "verifying",
@@ -36,7 +39,17 @@ _WORDS = {
     Stage.DONE: "done",
     Stage.REFUSED: "refused",
 }
-_SHARED = frozenset({Stage.PREFLIGHT, Stage.BACKING_UP, Stage.MIGRATING, Stage.SETTING_ENV, Stage.UNWINDING})
+_SHARED = frozenset(
+    {
+        Stage.PREFLIGHT,
+        Stage.BACKING_UP,
+        Stage.CLOSING,
+        Stage.RESTORING,
+        Stage.MIGRATING,
+        Stage.SETTING_ENV,
+        Stage.UNWINDING,
+    }
+)
 """Stages that are for all services at once."""
 _RENDER_WORDS = {
     "created": "accepted by Render",

@@ -92,7 +92,7 @@ def split_words(found: Sequence[Run], kinds: Sequence[ServiceKind]) -> str:
 
 
 def _brought(run: Run, kind: ServiceKind) -> bool:
-    return run.kind is RunKind.DEPLOY and run.of(kind).live_at is not None
+    return run.kind in (RunKind.DEPLOY, RunKind.RESTORE) and run.of(kind).live_at is not None
 
 
 def _changed(run: Run, kind: ServiceKind) -> bool:

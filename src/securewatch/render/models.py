@@ -5,7 +5,7 @@ Not for requests, which the resource modules spell out.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -13,6 +13,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from securewatch.render.errors import NotTheAPI
+
+EXPORT_KEPT = timedelta(days=7)
+"""How long Render keeps an export (reference: render-api, section 6)."""
+RECOVERY_LAG = timedelta(minutes=10)
+"""A recovery reaches no later than this before now (reference: render-api, section 6)."""
 
 
 class DeployStatus(StrEnum):
@@ -57,11 +62,51 @@ _IN_FLIGHT = frozenset(
     }
 )
 _FAILURES = frozenset({DeployStatus.BUILD_FAILED, DeployStatus.PRE_DEPLOY_FAILED, DeployStatus.UPDATE_FAILED})
+
+
+class PostgresStatus(StrEnum):
+    """The states of a Postgres instance. `unknown` is Render's own word just after creation, and ours for new states.
+
+    A recovery goes through `recovery_in_progress` and `creating` to `available` (reference: render-api, section 6).
+    """
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    UNAVAILABLE = "unavailable"
+    CONFIG_RESTART = "config_restart"
+    SUSPENDED = "suspended"
+    MAINTENANCE_SCHEDULED = "maintenance_scheduled"
+    MAINTENANCE_IN_PROGRESS = "maintenance_in_progress"
+    RECOVERY_FAILED = "recovery_failed"
+    RECOVERY_IN_PROGRESS = "recovery_in_progress"
+    UPDATING_INSTANCE = "updating_instance"
+    UNKNOWN = "unknown"
+
+
+class RecoveryStatus(StrEnum):
+    """Whether a Postgres instance can be recovered to a point in time, and one for words that Render may add."""
+
+    AVAILABLE = "AVAILABLE"
+    BACKUP_NOT_READY = "BACKUP_NOT_READY"
+    NOT_AVAILABLE = "NOT_AVAILABLE"
+    UNKNOWN = "unknown"
+
+
 _STATUSES = tuple(DeployStatus)
+_POSTGRES_STATUSES = tuple(PostgresStatus)
+_RECOVERY_STATUSES = tuple(RecoveryStatus)
 
 
 def _known_status(value: Any) -> Any:
     return value if value in _STATUSES else DeployStatus.UNKNOWN
+
+
+def _known_postgres_status(value: Any) -> Any:
+    return value if value in _POSTGRES_STATUSES else PostgresStatus.UNKNOWN
+
+
+def _known_recovery_status(value: Any) -> Any:
+    return value if value in _RECOVERY_STATUSES else RecoveryStatus.UNKNOWN
 
 
 def _named_commit(value: Any) -> Any:
@@ -75,6 +120,10 @@ def _in_utc(value: datetime) -> datetime:
 
 def _text(value: Any) -> Any:
     return "" if value is None else value
+
+
+def _filled(value: Any) -> Any:
+    return value or None
 
 
 def _is_suspended(value: Any) -> bool:
@@ -123,12 +172,20 @@ class Deploy(Answered):
     finished_at: Stamp | None = None
 
 
+class Maintenance(Answered):
+    """A service's maintenance mode: whether a page stands in front of it, and which; an empty `uri` is Render's own."""
+
+    enabled: bool = False
+    uri: Text = ""
+
+
 class ServiceDetails(Answered):
     """The part of a service that depends on its type; static sites have only the `url` of these."""
 
     url: Text = ""
     health_check_path: Text = ""
     disk: Mapping[str, Any] | None = Field(default=None, repr=False)
+    maintenance_mode: Maintenance | None = None
 
 
 class Service(Answered):
@@ -160,6 +217,11 @@ class Service(Answered):
     def has_disk(self) -> bool:
         """Whether it has a persistent disk, which switches zero-downtime deploys off (reference: render-api 3.5)."""
         return bool(self.service_details and self.service_details.disk)
+
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """Its maintenance mode; None where Render tells of none, as for static sites."""
+        return self.service_details.maintenance_mode if self.service_details else None
 
     @property
     def autodeploy_is_off(self) -> bool:
@@ -196,19 +258,56 @@ class Event(Answered):
 
 
 class Postgres(Answered):
-    """One Postgres instance; nothing secret is part of it. `status` is Render's word: `unknown` just after creation."""
+    """One Postgres instance; nothing secret is part of it. `disk_size_gb` is None where Render does not say."""
 
     id: str
     name: Text = ""
-    status: Text = "unknown"
+    status: Annotated[PostgresStatus, BeforeValidator(_known_postgres_status)] = PostgresStatus.UNKNOWN
     database_name: Text = ""
     plan: Text = ""
     region: Text = ""
     version: Text = ""
     role: Text = ""
+    disk_size_gb: int | None = Field(default=None, alias="diskSizeGB")
     suspended: Suspended = False
     owner: Owner | None = None
     created_at: Stamp | None = None
+
+
+class RecoveryWindow(Answered):
+    """Whether an instance can be recovered to a point in time, and the earliest one where Render names it."""
+
+    status: Annotated[RecoveryStatus, BeforeValidator(_known_recovery_status)] = Field(
+        default=RecoveryStatus.UNKNOWN, alias="recoveryStatus"
+    )
+    starts_at: Stamp | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a recovery may be asked for now."""
+        return self.status is RecoveryStatus.AVAILABLE
+
+    def ends_at(self, now: datetime) -> datetime:
+        """The latest point that a recovery reaches at `now`."""
+        return now - RECOVERY_LAG
+
+
+class Export(Answered):
+    """One export of an instance by Render. The `url` gives the data to whoever has it; None until it is ready."""
+
+    id: str
+    created_at: Stamp
+    url: Annotated[SecretStr | None, BeforeValidator(_filled)] = Field(default=None, repr=False)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be downloaded. Render has no word for it but the `url` (reference: render-api, section 6)."""
+        return self.url is not None
+
+    @property
+    def lapses_at(self) -> datetime:
+        """When Render removes it."""
+        return self.created_at + EXPORT_KEPT
 
 
 class Connection(Answered):

@@ -1,4 +1,7 @@
-"""Services: read them, and switch autodeploy off. Has no suspend and no delete (design: safety, S7)."""
+"""Services: read them, switch autodeploy off, and maintenance mode on and off.
+
+Has no suspend and no delete (design: safety, S7).
+"""
 
 from securewatch.core.ids import OwnerID, ServiceID
 from securewatch.render.answers import Answer
@@ -32,3 +35,14 @@ async def turn_autodeploy_off(
     return await client.write(
         "PATCH", path_to("services", service_id), body={"autoDeploy": "no"}, priority=priority, guard=guard
     )
+
+
+async def set_maintenance(  # noqa: PLR0913 - an address, the two halves of the mode, and how to send it
+    client: RenderClient, service_id: ServiceID, *, enabled: bool, uri: str, priority: Priority, guard: Guard
+) -> Answer:
+    """Switch maintenance mode on or off. Render needs both halves: `uri` is the page that the service has already.
+
+    Sending it again changes nothing. Static sites have none: RequestRejected. Else raises like `RenderClient.write`.
+    """
+    body = {"serviceDetails": {"maintenanceMode": {"enabled": enabled, "uri": uri}}}
+    return await client.write("PATCH", path_to("services", service_id), body=body, priority=priority, guard=guard)

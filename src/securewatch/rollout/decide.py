@@ -116,7 +116,7 @@ def _predecessors(fleet: FleetView, view: View) -> tuple[Gate, ...]:
 
 
 def _freezes(check: FreezeCheck, view: View) -> tuple[Gate, ...]:
-    """Those that people set; a rollback passes them (S10)."""
-    if view.run.kind is RunKind.ROLLBACK:
+    """Those that people set; the ways back pass them (S10)."""
+    if view.run.kind in (RunKind.ROLLBACK, RunKind.RESTORE):
         return ()
     return check.gates_of(view.run.slug, view.customer.policy, forced=view.run.force)

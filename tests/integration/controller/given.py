@@ -25,7 +25,7 @@ from securewatch.controller.load import ROLLBACK
 from securewatch.controller.observer import Observer
 from securewatch.controller.vault import StoredVault
 from securewatch.core.errors import NeedsHuman, Rejected
-from securewatch.deploy.effects import Tools
+from securewatch.deploy.outcomes import Tools
 from securewatch.deploy.looks import Sight
 from securewatch.deploy.model import DatabasePlan, DeployRules, EnvChange, GateRules, Plan, Run, ServiceKind, Stage
 from securewatch.deploy.plan import hash_of

@@ -102,6 +102,17 @@ async def test_what_is_not_at_rest_has_none(tmp_path: Path, changes: dict[str, A
         assert await load_ways_back(deps, SLUGS, "v1.1.0") == await by_card(deps) == {}
 
 
+async def test_after_a_restore_of_the_database_there_is_none_and_it_says_so(tmp_path: Path) -> None:
+    async with running_office(tmp_path) as office:
+        deps = await office.deps()
+        await live(deps, kind=RunKind.RESTORE)
+
+        found = await load_ways_back(deps, SLUGS, "v1.1.0")
+
+        assert found == await by_card(deps)
+        assert [one.is_possible for one in found.values()] == [False]
+
+
 async def test_who_completed_a_split_has_none_as_its_halves_go_back_to_different_deploys(tmp_path: Path) -> None:
     async with running_office(tmp_path) as office:
         deps = await office.deps()

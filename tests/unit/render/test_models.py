@@ -5,7 +5,21 @@ from datetime import UTC, datetime
 import pytest
 
 from securewatch.render.errors import NotTheAPI
-from securewatch.render.models import CustomDomain, Deploy, DeployStatus, EnvVar, Event, Postgres, Service, decode
+from securewatch.render.models import (
+    CustomDomain,
+    Deploy,
+    DeployStatus,
+    EnvVar,
+    Event,
+    Export,
+    Maintenance,
+    Postgres,
+    PostgresStatus,
+    RecoveryStatus,
+    RecoveryWindow,
+    Service,
+    decode,
+)
 
 SOURCE = "GET /x"
 IN_FLIGHT = {"created", "queued", "build_in_progress", "pre_deploy_in_progress", "update_in_progress"}
@@ -123,7 +137,9 @@ def test_a_domain_is_verified_only_when_render_says_so(status: object, expected:
 
 
 def test_an_instance_and_an_event_take_nulls() -> None:
-    assert decode(Postgres, {"id": "dpg-1-a", "ipAllowList": None, "owner": None}, SOURCE).status == "unknown"
+    nulls = dict.fromkeys(["ipAllowList", "owner", "status", "diskSizeGB", "createdAt"])
+
+    assert PostgresStatus.UNKNOWN is decode(Postgres, {"id": "dpg-1-a", **nulls}, SOURCE).status
     assert decode(Event, {"id": "evt-1", "type": "deploy_ended", "details": {"x": 1}}, SOURCE).type == "deploy_ended"
 
 
@@ -141,3 +157,77 @@ def test_values_cannot_be_changed() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         found.id = "dep-2"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"maintenanceMode": {"enabled": True, "uri": "https://x"}}, Maintenance(enabled=True, uri="https://x")),
+        ({"maintenanceMode": {"enabled": False, "uri": None}}, Maintenance()),
+        ({"maintenanceMode": None}, None),
+        ({"url": "https://x.onrender.com"}, None),
+        (None, None),
+    ],
+)
+def test_a_service_tells_its_maintenance_mode_or_none(details: object, expected: Maintenance | None) -> None:
+    assert expected == decode(Service, {"id": "srv-1", "serviceDetails": details}, SOURCE).maintenance
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("available", PostgresStatus.AVAILABLE),
+        ("recovery_in_progress", PostgresStatus.RECOVERY_IN_PROGRESS),
+        ("unknown", PostgresStatus.UNKNOWN),
+        ("teleporting", PostgresStatus.UNKNOWN),
+        (["available"], PostgresStatus.UNKNOWN),
+    ],
+)
+def test_a_state_of_an_instance_that_is_new_to_us_is_unknown(word: object, expected: PostgresStatus) -> None:
+    assert expected is decode(Postgres, {"id": "dpg-1-a", "status": word}, SOURCE).status
+
+
+def test_an_instance_tells_its_disk_and_its_database() -> None:
+    found = decode(Postgres, {"id": "dpg-1-a", "diskSizeGB": 15, "databaseName": "app_x"}, SOURCE)
+
+    assert (found.disk_size_gb, found.database_name) == (15, "app_x")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "is_open"),
+    [
+        ({"recoveryStatus": "AVAILABLE", "startsAt": "2026-01-01T00:00:00Z"}, RecoveryStatus.AVAILABLE, True),
+        ({"recoveryStatus": "BACKUP_NOT_READY", "startsAt": None}, RecoveryStatus.BACKUP_NOT_READY, False),
+        ({"recoveryStatus": "NOT_AVAILABLE"}, RecoveryStatus.NOT_AVAILABLE, False),
+        ({"recoveryStatus": "PERHAPS"}, RecoveryStatus.UNKNOWN, False),
+        ({}, RecoveryStatus.UNKNOWN, False),
+    ],
+)
+def test_a_recovery_window_is_open_only_when_render_says_so(
+    body: dict[str, object], status: RecoveryStatus, is_open: bool
+) -> None:
+    found = decode(RecoveryWindow, body, SOURCE)
+
+    assert (found.status, found.is_open) == (status, is_open)
+
+
+def test_a_recovery_window_ends_ten_minutes_before_now() -> None:
+    now = datetime(2026, 1, 2, 0, 5, tzinfo=UTC)
+
+    assert RecoveryWindow().ends_at(now) == datetime(2026, 1, 1, 23, 55, tzinfo=UTC)
+
+
+def test_the_address_of_an_export_shows_nowhere_and_says_that_it_is_ready() -> None:
+    body = {"id": "exp-1", "createdAt": "2026-01-01T00:00:00Z", "url": "https://canary"}
+
+    found = decode(Export, body, SOURCE)
+
+    assert found.url is not None
+    assert (found.url.get_secret_value(), found.is_ready) == ("https://canary", True)
+    assert found.lapses_at == datetime(2026, 1, 8, tzinfo=UTC)
+    assert "canary" not in f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
+
+
+@pytest.mark.parametrize("more", [{}, {"url": None}, {"url": ""}])
+def test_an_export_without_an_address_is_not_ready(more: dict[str, object]) -> None:
+    assert decode(Export, {"id": "exp-1", "createdAt": "2026-01-01T00:00:00Z", **more}, SOURCE).is_ready is False

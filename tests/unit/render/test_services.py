@@ -1,5 +1,7 @@
 """Services: reading them and switching autodeploy off."""
 
+import json
+
 import pytest
 
 from securewatch.core.ids import OwnerID, ServiceID
@@ -46,3 +48,14 @@ async def test_autodeploy_is_switched_off_and_nothing_else_changed() -> None:
     await services.turn_autodeploy_off(client, SERVICE, priority=Priority.CLI, guard=no_guard)
 
     assert transport.requests[0].content == b'{"autoDeploy":"no"}'
+
+
+async def test_maintenance_mode_is_switched_and_its_page_kept() -> None:
+    client, transport = replaying([exchange("PATCH", "/services/srv-1", body={"id": "srv-1"})])
+
+    await services.set_maintenance(
+        client, SERVICE, enabled=True, uri="https://status.example", priority=Priority.DEPLOY, guard=no_guard
+    )
+
+    sent = json.loads(transport.requests[0].content)
+    assert sent == {"serviceDetails": {"maintenanceMode": {"enabled": True, "uri": "https://status.example"}}}

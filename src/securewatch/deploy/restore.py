@@ -1,0 +1,109 @@
+"""How a run restores a database: close the site, restore beside the old one, build the old commit, open. Pure.
+
+The database that served is never written to and never dropped. Up to the restart of the backend it serves; whatever
+fails leads back to it, and only then is the site opened (see `back.py`).
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from securewatch.deploy.model import RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.steps import effect_of, moved, new_effect, wait
+from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, NewEffect, View
+
+CLOSE, RESTORE, OPEN = "close", "restore-database", "open"
+"""The words in the names of a restore's effects."""
+
+
+def decide_closing(view: View, now: datetime) -> Decision:
+    """The maintenance page goes up, so that from here on nothing is written that the restore would lose unseen."""
+    backend, database = view.customer.backend, view.customer.database
+    if backend is None or database is None:
+        return moved(view.run, Stage.FAILED, now, code="SW613", detail="the plan names no database to restore")
+    effect = effect_of(view, CLOSE, backend.kind)
+    if effect is None:
+        return Decision(view.run, effects=(_maintenance(view, CLOSE, backend, is_on=True),))
+    return _after(view, effect, Stage.RESTORING, now)
+
+
+def decide_restoring(view: View, now: datetime) -> Decision:
+    """A new database beside the old one, whole and compared before anything leads to it."""
+    backend, database = view.customer.backend, view.customer.database
+    if backend is None or database is None or database.restore is None:
+        return moved(view.run, Stage.UNWINDING, now, code="SW613", detail="the plan does not say what to restore")
+    effect = effect_of(view, RESTORE, backend.kind)
+    if effect is None:
+        args = {
+            "postgres_id": database.postgres_id,
+            "backend": backend.service_id,
+            "backup": database.restore.backup,
+            "at": database.restore.at.isoformat(),
+        }
+        wanted = new_effect(view, RESTORE, EffectKind.RESTORE_DATABASE, backend, **args)
+        wanted = replace(wanted, service_id=database.postgres_id)  # it writes nothing to the service
+        return Decision(view.run, effects=(wanted,))
+    return _after(view, effect, Stage.SETTING_ENV, now)
+
+
+def _after(view: View, effect: Effect, stage: Stage, now: datetime) -> Decision:
+    """On to the next stage, or back to the database that serves."""
+    if effect.state is EffectState.FAILED:
+        return moved(view.run, Stage.UNWINDING, now, code=effect.code, detail=effect.reason)
+    if effect.state is not EffectState.CONFIRMED:
+        return Decision(view.run)
+    return moved(view.run, stage, now)
+
+
+def after_live(view: View, service: ServicePlan) -> Stage:
+    """What follows once a deploy is live: the site of a restored database is opened before checks can reach it."""
+    is_closed = view.run.kind is RunKind.RESTORE and service.kind is ServiceKind.BACKEND
+    return Stage.OPENING if is_closed else Stage.SETTLING
+
+
+def decide_opening(view: View, now: datetime) -> Decision:
+    """The backend serves from the restored database: the maintenance page goes."""
+    opening = open_again(view, now)
+    return opening if opening is not None else moved(view.run, Stage.SETTLING, now)
+
+
+def open_again(view: View, now: datetime) -> Decision | None:
+    """Take down the maintenance page that this attempt put up; None once it is down, or where it never was up.
+
+    Whoever put one up before us wanted what the run now brings; a page that cannot be taken down calls a person.
+    """
+    backend = view.customer.backend
+    closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
+    if closed is not None and closed.state.was_sent:
+        return wait(view.run, "finding out whether the maintenance page is up")
+    if backend is None or closed is None or closed.state is not EffectState.CONFIRMED:
+        return None
+    effect = effect_of(view, OPEN, backend.kind)
+    if effect is None:
+        return Decision(view.run, effects=(_maintenance(view, OPEN, backend, is_on=False),))
+    if effect.state is EffectState.CONFIRMED:
+        return None
+    if effect.state is EffectState.FAILED:
+        detail = f"{backend.service_id}: the maintenance page could not be taken down: {effect.reason}"
+        return moved(view.run, Stage.HELD, now, code="SW613", detail=detail)
+    return wait(view.run, "taking the maintenance page down")
+
+
+def is_restoring(view: View) -> bool:
+    """Whether a restore that was begun may still be at work."""
+    backend = view.customer.backend
+    effect = effect_of(view, RESTORE, backend.kind) if backend is not None else None
+    return effect is not None and effect.state.was_sent
+
+
+def done_words(view: View) -> str:
+    """What a person should know of the old database once the restored one serves."""
+    backend = view.customer.backend
+    effect = effect_of(view, RESTORE, backend.kind) if backend is not None else None
+    if effect is None:
+        return ""
+    new, old = effect.result.get("database", ""), effect.result.get("kept", "")
+    return f"the database is {new}; the one of before is kept: {old}"
+
+
+def _maintenance(view: View, word: str, backend: ServicePlan, *, is_on: bool) -> NewEffect:
+    return new_effect(view, word, EffectKind.SET_MAINTENANCE, backend, is_on=is_on)

@@ -1,0 +1,44 @@
+"""Which database a customer's backend uses since the last restore. Read out of the restores that came to their end."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from securewatch.deploy.model import RunKind, Stage
+from securewatch.deploy.view import EffectKind, EffectState
+from securewatch.store.codec import load_mapping
+from securewatch.store.tables import effect as effects
+from securewatch.store.tables import run as runs
+from securewatch.store.tx import Prepared, Tx
+
+_NEWEST = Prepared(
+    sa.select(effects.c.result)
+    .join_from(effects, runs, effects.c.run_id == runs.c.id)
+    .where(
+        runs.c.slug == sa.bindparam("p_slug"),
+        runs.c.kind == RunKind.RESTORE.value,
+        runs.c.stage == Stage.DONE.value,
+        effects.c.kind == EffectKind.RESTORE_DATABASE.value,
+        effects.c.state == EffectState.CONFIRMED.value,
+    )
+    .order_by(runs.c.generation.desc())
+    .limit(1)
+)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The database that a restore made: Render's id of its instance, its name there, and the instance of before."""
+
+    postgres_id: str
+    database: str
+    before: str
+
+
+async def standing_of(tx: Tx, slug: str) -> Standing | None:
+    """The database of the customer's last restore; None where there was none."""
+    found = await tx.first(_NEWEST, {"p_slug": slug})
+    if found is None:
+        return None
+    result = load_mapping(found[0])
+    return Standing(str(result["postgres_id"]), str(result["database"]), str(result["instance_before"]))
