@@ -88,7 +88,9 @@ def test_one_rollout_start_brings_the_version_to_everybody_on_their_days(fleet: 
     day_zero = datetime.fromisoformat(began["day_zero"])
 
     days = {slug: (created_at(fleet, slug) - day_zero).days for slug in BACKENDS}
+    status = fleet.run("check-status", *VERSION, "-o", "json", script=MANAGER).ended(0).data
 
+    assert {one["way_back"]["to"] for one in status["customers"]} == {"v1.0.0"}
     assert done["state"] == "running"
     assert {one["slug"]: one["version"] for one in done["customers"]} == dict.fromkeys(BACKENDS, "v1.1.0")
     assert [one["name"] for one in done["phases"]] == ["demo", "startup", "standard", "enterprise"]
@@ -119,6 +121,7 @@ def test_the_missions_example_works_as_written(fleet: Place) -> None:
     assert set(statuses(fleet).values()) == {"live"}
     assert (created_at(fleet, "acme-corp") - created_at(fleet, "demo")).days in (7, 8)
     assert "has v1.1.0 already" in status.out
+    assert "way back    open for 3 of 3 with the version" in status.out
 
 
 def test_a_bad_version_stops_in_its_phase_and_is_taken_back(fleet: Place) -> None:
@@ -176,6 +179,7 @@ def test_why_and_eta_tell_what_each_customer_waits_for_and_when_it_ends(fleet: P
     assert 22 <= (datetime.fromisoformat(eta["earliest"]) - day_zero).days <= 51
     assert datetime.fromisoformat(eta["earliest"]) < datetime.fromisoformat(eta["latest"])
     assert [row["name"] for row in eta["phases"]] == ["demo", "startup", "standard", "enterprise"]
+    assert {one["way_back"] for one in status["customers"]} == {None}
     assert status["eta"] == {"earliest": eta["earliest"], "latest": eta["latest"]}
 
 

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from securewatch.cli.rollout_show import ROWS_MAX, headline, member_data, member_words, release_data, zone_of_member
+from securewatch.cli.rollout_show import (
+    ROWS_MAX,
+    headline,
+    member_data,
+    member_words,
+    release_data,
+    ways_back_lines,
+    zone_of_member,
+)
 from securewatch.cli.show import status_text
 from securewatch.cli.tables import show_table
 from securewatch.cli.words import show_duration, show_instant, show_until
@@ -18,7 +26,10 @@ def outlook_data(outlook: Outlook) -> dict[str, Any]:
     data = release_data(outlook.status)
     phases = outlook.eta.phases or {}
     data["phases"] = [one | {"eta": _range(phases.get(one["name"]))} for one in data["phases"]]
-    data["customers"] = [one | {"eta": _range(outlook.eta_of(one["slug"]))} for one in data["customers"]]
+    data["customers"] = [
+        one | {"eta": _range(outlook.eta_of(one["slug"])), "way_back": outlook.ways_back.get(one["slug"])}
+        for one in data["customers"]
+    ]
     return data | {"eta": _range(outlook.eta), "notes": outlook.notes}
 
 
@@ -63,8 +74,12 @@ def _span(eta: Eta) -> dict[str, Any]:
 
 
 def outlook_lines(outlook: Outlook, now: datetime) -> list[str]:
-    """When it ends, and what the files say otherwise than the plan."""
-    return [*end_lines(outlook, now), *(f"note        {one}" for one in outlook.notes)]
+    """When it ends, who can go back, and what the files say otherwise than the plan."""
+    return [
+        *end_lines(outlook, now),
+        *ways_back_lines(outlook.ways_back),
+        *(f"note        {one}" for one in outlook.notes),
+    ]
 
 
 def end_lines(outlook: Outlook, now: datetime) -> list[str]:

@@ -1,6 +1,6 @@
 """Rollouts as text and JSON: phases, customers, what waits for whom. Asks nobody and decides nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from securewatch.cli.show import status_text
 from securewatch.cli.tables import show_table
 from securewatch.cli.words import show_duration, show_instant, show_until
 from securewatch.core.errors import ExitCode
+from securewatch.deploy.readiness import WayBack
 from securewatch.operations.release.status import MemberStatus, ReleaseStatus
 from securewatch.rollout.model import MemberState
 from securewatch.rollout.view import PhaseState, PhaseView, day_of
@@ -18,6 +19,8 @@ from securewatch.rollout.view import PhaseState, PhaseView, day_of
 BAR_WIDTH = 20
 ROWS_MAX = 40
 """Customers in a table; of more, only those that need a look or are under way are shown, and counts of the others."""
+WAYS_MAX = 5
+"""Lines about ways back that need a look, and customers in each."""
 
 
 def release_data(status: ReleaseStatus, code: ExitCode | None = None) -> dict[str, Any]:
@@ -80,8 +83,11 @@ def member_data(one: MemberStatus) -> dict[str, Any]:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def show_release(status: ReleaseStatus, now: datetime, more: Sequence[str] = ()) -> None:
-    """Print phases, customers, what comes next and `more`."""
+def show_release(
+    status: ReleaseStatus, now: datetime, more: Sequence[str] = (), ways_back: Mapping[str, WayBack] | None = None
+) -> None:
+    """Print phases, customers, what comes next and `more`. `ways_back` are by slug those from the version."""
+    ways = ways_back or {}
     print("\n".join(headline(status, now)), flush=True)
     show_table(
         ("phase", "days", "state", "batch", "progress", "waits for"),
@@ -90,10 +96,10 @@ def show_release(status: ReleaseStatus, now: datetime, more: Sequence[str] = ())
     )
     rows = shown_members(status)
     show_table(
-        ("customer", "phase", "status", "version", "since", "waits for"),
-        [_member_row(status, one, now) for one in rows],
+        ("customer", "phase", "status", "version", "since", "way back", "waits for"),
+        [_member_row(status, one, ways.get(one.slug), now) for one in rows],
         prose=("waits for",),
-        spare=("since",),
+        spare=("since", "way back"),
         times=("since",),
     )
     if len(rows) < len(status.members):
@@ -145,15 +151,44 @@ def _phase_row(status: ReleaseStatus, phase: PhaseView, now: datetime) -> tuple[
     return (phase.name, days, phase.state.value, batch, f"{bar(well, len(members))} {well}/{len(members)}", text)
 
 
-def _member_row(status: ReleaseStatus, one: MemberStatus, now: datetime) -> tuple[Any, ...]:
+def _member_row(status: ReleaseStatus, one: MemberStatus, way: WayBack | None, now: datetime) -> tuple[Any, ...]:
     return (
         one.slug,
         one.phase,
         status_text(one.status),
         one.version or "-",
         show_instant(one.member.since),
+        way_back_words(way),
         member_words(status, one, now),
     )
+
+
+def way_back_words(way: WayBack | None) -> str:
+    """A way back in short: to which version and until which day, or that there is none; `!` where that needs a look."""
+    if way is None:
+        return "-"
+    if not way.is_possible:
+        return "none !"
+    until = f" to {show_instant(way.until)[:10]}" if way.until is not None else ""
+    return f"{way.to}{until}{' !' if way.warning else ''}"
+
+
+def ways_back_lines(ways: Mapping[str, WayBack]) -> list[str]:
+    """How many of those with the version can go back, what lapses soon or is missing, and who cannot."""
+    if not ways:
+        return []
+    count = sum(one.is_possible for one in ways.values())
+    lines = [f"way back    open for {count} of {len(ways)} with the version"]
+    groups: dict[str, list[str]] = {}
+    for slug, one in ways.items():
+        why = one.warning if one.is_possible else f"none, {one.why}"
+        if why:
+            groups.setdefault(why, []).append(slug)
+    for why, slugs in list(groups.items())[:WAYS_MAX]:
+        more = f" and {len(slugs) - WAYS_MAX} more" if len(slugs) > WAYS_MAX else ""
+        lines.append(f"            ! {', '.join(slugs[:WAYS_MAX])}{more}: {why}")
+    rest = sum(len(slugs) for slugs in list(groups.values())[WAYS_MAX:])
+    return [*lines, *([f"            ! and {rest} customers more; -o json shows all"] if rest else [])]
 
 
 def member_words(status: ReleaseStatus, one: MemberStatus, now: datetime) -> str:

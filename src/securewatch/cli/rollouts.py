@@ -193,7 +193,7 @@ def check_status(
         if session.is_json:
             print_json(outlook_data(found))
         else:
-            show_release(found.status, deps.clock.now(), outlook_lines(found, deps.clock.now()))
+            show_release(found.status, deps.clock.now(), outlook_lines(found, deps.clock.now()), found.ways_back)
 
     session.run(work)
 

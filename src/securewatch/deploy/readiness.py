@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from securewatch.deploy.model import CustomerPlan, Run, RunKind, ServiceKind, Stage
+from securewatch.deploy.model import DatabasePlan, Run, RunKind, ServiceKind, Stage
 
 LAPSES_SOON = timedelta(days=3)
 """How long before the promised time is over it is warned of."""
@@ -35,12 +35,13 @@ class WayBack:
 
 
 def find_way_back(
-    run: Run, plan: CustomerPlan, *, window: timedelta | None, backup: KeptBackup | None, now: datetime
+    run: Run, database: DatabasePlan | None, *, window: timedelta | None, backup: KeptBackup | None, now: datetime
 ) -> WayBack | None:
     """The way back from the run that brought what is live; None where it is under way, or was undone.
 
-    `window` is for how long the policy promises it. Code can go back for as long as git has the version: where Render
-    no longer has its build, it is built anew. Past an irreversible migration only a restore of the database leads back.
+    `database` is what that run's plan did to the database, `window` for how long the policy promises a way back. Code
+    can go back for as long as git has the version: where Render no longer has its build, it is built anew. Past an
+    irreversible migration only a restore of the database leads back.
     """
     if run.stage not in _AT_REST:
         return None
@@ -50,7 +51,6 @@ def find_way_back(
     to = (good.version if good is not None else None) or ""
     if not to:
         return WayBack("", False, why=f"no version is recorded that ran before {run.version}")
-    database = plan.database
     if database is not None and database.is_irreversible:
         barring = next(one.id for one in database.migrations if one.irreversible)
         kept = f"its backup {backup.name} is kept until {_day(backup.until)}" if backup else "no verified backup of it"

@@ -26,9 +26,16 @@ def _source(found: Sequence[Run], kind: ServiceKind) -> Run | None:
     """The newest; where that one completed a split, the half that had its commit already is the earlier run's."""
     run = next((run for run in found if _brought(run, kind)), None)
     good = run.good_of(kind) if run is not None else None
-    if run is None or good is None or good.commit != run.commit or all(one.commit == run.commit for one in run.good):
+    if run is None or good is None or not completes_split(run, kind):
         return run
     return next((older for older in found if older.of(kind).deploy_id == good.deploy_id), run)
+
+
+def completes_split(run: Run, kind: ServiceKind) -> bool:
+    """Whether the service had the run's commit already, and only its other half was brought there."""
+    good = run.good_of(kind)
+    is_same = good is not None and good.commit == run.commit
+    return is_same and any(one.commit != run.commit for one in run.good)
 
 
 def find_release(sources: Mapping[ServiceKind, Run]) -> Mapping[ServiceKind, Run]:

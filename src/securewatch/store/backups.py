@@ -1,12 +1,12 @@
 """Backups of customers' databases as rows: what each holds, where it is kept, and whether a restore of it was tried."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from securewatch.store.codec import dump, load, to_text, to_text_or_none
+from securewatch.store.codec import dump, dump_canonical, from_text, load, to_text, to_text_or_none
 from securewatch.store.tables import database_backup as table
 from securewatch.store.tx import Prepared, Row, Tx
 
@@ -24,6 +24,17 @@ _OF_RUN = Prepared(
 _INSERT = Prepared(sa.insert(table), [column.name for column in table.columns])
 _UPDATE = Prepared(
     sa.update(table).where(table.c.name == sa.bindparam("p_name")).returning(table.c.name), ("removed_at", "document")
+)
+_SLUGS = sa.select(sa.func.json_each(sa.bindparam("p_slugs", type_=sa.Text)).table_valued("value").c.value)
+_VERSION = sa.func.json_extract(table.c.document, "$.version")
+_VERIFIED = Prepared(
+    sa.select(table.c.slug, _VERSION, table.c.name, table.c.taken_at)
+    .where(
+        table.c.removed_at.is_(None),
+        table.c.slug.in_(_SLUGS),
+        sa.func.json_extract(table.c.document, "$.verified_at").is_not(None),
+    )
+    .order_by(table.c.taken_at.desc(), table.c.name)
 )
 
 
@@ -69,6 +80,14 @@ class Backup:
         return sum(one.rows for one in self.tables)
 
 
+@dataclass(frozen=True)
+class VerifiedBackup:
+    """A backup that counts and is still there, as far as a way back asks for it."""
+
+    name: str
+    taken_at: datetime
+
+
 async def add_backup(tx: Tx, backup: Backup) -> None:
     """Keep a new one."""
     row = {"name": backup.name, "slug": backup.slug, "run_id": backup.run_id, "taken_at": to_text(backup.taken_at)}
@@ -94,6 +113,14 @@ async def backups_of(tx: Tx, slug: str | None = None) -> Sequence[Backup]:
 async def backups_of_run(tx: Tx, run_id: str) -> Sequence[Backup]:
     """Those that were taken for a run and are still there, the newest first."""
     return [_backup(row) for row in await tx.rows(_OF_RUN, {"p_run_id": run_id})]
+
+
+async def verified_backups(tx: Tx, slugs: Collection[str]) -> Mapping[tuple[str, str], VerifiedBackup]:
+    """By slug and version the newest of the customers' backups that count and are still there."""
+    found: dict[tuple[str, str], VerifiedBackup] = {}
+    for slug, version, name, taken_at in await tx.rows(_VERIFIED, {"p_slugs": dump_canonical(list(slugs))}):
+        found.setdefault((slug, version), VerifiedBackup(name, from_text(taken_at)))
+    return found
 
 
 def _changing(backup: Backup) -> dict[str, object]:

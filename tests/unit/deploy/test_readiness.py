@@ -7,7 +7,7 @@ import pytest
 
 from securewatch.deploy.model import DatabasePlan, MigrationPlan, Stage
 from securewatch.deploy.readiness import KeptBackup, WayBack, find_way_back
-from tests.factories import FRONTEND, NOW, make_customer_plan, make_good, make_run
+from tests.factories import FRONTEND, NOW, make_good, make_run
 
 WINDOW = timedelta(days=30)
 FINAL = DatabasePlan("dpg-1", (MigrationPlan("v1.1.0/002.sql", "c" * 64, irreversible=True),))
@@ -25,8 +25,7 @@ def way_back(
 ) -> WayBack | None:
     """That of a customer who got v1.1.0 after v1.0.0, some days after it was verified."""
     made = make_run(**{"stage": Stage.WATCHING, "verified_at": NOW, **run})
-    plan = make_customer_plan(database=database)
-    return find_way_back(made, plan, window=window, backup=backup, now=NOW + timedelta(days=days))
+    return find_way_back(made, database, window=window, backup=backup, now=NOW + timedelta(days=days))
 
 
 def test_the_promise_of_the_policy_says_until_when() -> None:

@@ -1,14 +1,17 @@
 """What a person asks of a rollout beyond its state: when it is expected to end, why somebody waits, what was edited."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from securewatch.core.errors import NotFound
+from securewatch.deploy.readiness import WayBack
 from securewatch.deploy.view import Gate
 from securewatch.deps import Deps
 from securewatch.operations.release.edits import notes_on_files
 from securewatch.operations.release.status import MemberStatus, ReleaseStatus, load_release_status
 from securewatch.operations.usual import usual_build_seconds
+from securewatch.operations.way_back import load_ways_back
 from securewatch.rollout.entry import gates_of_member
 from securewatch.rollout.eta import CustomerEta, ReleaseEta, expect_end
 from securewatch.rollout.freezes import FreezeCheck
@@ -17,11 +20,15 @@ from securewatch.rollout.model import MemberState
 
 @dataclass(frozen=True)
 class Outlook:
-    """A rollout's state, when it is expected to end, and what the files say otherwise than its plan."""
+    """A rollout's state, when it is expected to end, and what the files say otherwise than its plan.
+
+    `ways_back` are, by slug, those from the version, of the customers with whom it is live.
+    """
 
     status: ReleaseStatus
     eta: ReleaseEta
     notes: tuple[str, ...]
+    ways_back: Mapping[str, WayBack] = field(default_factory=dict)
 
     def eta_of(self, slug: str) -> CustomerEta | None:
         """When the customer is expected to be verified; None for who is through or was not asked for."""
@@ -36,7 +43,9 @@ async def load_outlook(deps: Deps, version: str | None) -> Outlook:
         waiting = {one.slug: one.waiting_on for one in status.members}
         build_seconds = await usual_build_seconds(deps)
         eta = expect_end(status.view, waiting, deps.clock.now(), build_seconds=build_seconds)
-    return Outlook(status, eta, notes_on_files(deps, status))
+    live = [one.slug for one in status.members if one.version]
+    ways_back = await load_ways_back(deps, live, status.rollout.version)
+    return Outlook(status, eta, notes_on_files(deps, status), ways_back)
 
 
 def find_rows(deps: Deps, outlook: Outlook, customer: str | None) -> tuple[MemberStatus, ...]:
