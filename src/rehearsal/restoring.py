@@ -139,9 +139,9 @@ class RestoreStory:
         claim(new["settings"] == self._before["settings"], "the settings are not those of before")
         await self._send("GET", "/api/health/database")
         kept = (
-            f"{_name(serving)} has the {self._before['orders']} orders of before {NEW} and {after} of after the restore",
+            f"{_name(serving)} has the {self._before['orders']} orders of before {NEW}, and {after} new ones",
             f"{_name(self._database)} is kept with all {old['orders']} orders of until then, as {NEW} left it",
-            f"{user.refused} orders met the maintenance page; the {user.taken} that were taken meanwhile are all there, "
+            f"{user.refused} orders met the maintenance page; the {user.taken} that were taken are all there, "
             f"{since} in the old database and {after} in the new one",
         )
         for line in (*kept, *self._of_platform(state, await self._place.look(f"journal?since={self._mark}"))):
