@@ -54,7 +54,7 @@ golden *args:
 docs *args:
     python tools/make_reference.py "$@"
 
-# 52 days of a release in about a minute, and a bad one, against the local platform on this machine
+# 52 days of a release in about a minute, and a bad one, on this machine; --full: then a database is restored, too
 [no-exit-message]
 demo *args:
     @exec python -m rehearsal.demo "$@"

@@ -43,7 +43,7 @@ def test_help_and_unknown_words_play_nothing(words: tuple[str, ...], code: int) 
     ran = subprocess.run([*DEMO, *words], cwd=PROJECT, capture_output=True, text=True, timeout=RUN_SECONDS)
 
     assert (ran.returncode, "securewatch plan-release" in ran.stdout) == (code, False)
-    assert "usage: ./dev demo" in ran.stdout + ran.stderr
+    assert "usage: ./dev demo [-h] [--full]" in ran.stdout + ran.stderr
 
 
 @pytest.fixture(scope="module")
