@@ -14,7 +14,6 @@ import pytest
 
 from tests.acceptance.given import PROJECT, RUN_SECONDS, clean_environment, end
 
-pytestmark = pytest.mark.xdist_group("acceptance_demo")
 DEMO = (sys.executable, "-m", "rehearsal.demo")
 DEMO_SECONDS = 300.0
 

@@ -14,7 +14,6 @@ import pytest
 from localrender.database import EmbeddedPostgres
 from tests.crash.given import SERVICES, Point, Stand, points_of, problems_of, standing
 
-pytestmark = pytest.mark.xdist_group("crash database")
 VERSION = "v1.3.0"
 ROWS = 40
 TRIES_MAX = 3

@@ -14,7 +14,7 @@ from psycopg import sql
 from securewatch.backup.connection import DatabaseAddress
 from securewatch.backup.facts import is_empty
 from securewatch.backup.losses import TableLoss, estimate_losses
-from securewatch.backup.model import Header
+from securewatch.backup.model import Header, NewDatabase
 from securewatch.backup.place import Place
 from securewatch.backup.reason import safe_reason
 from securewatch.backup.restore import Target, read_header_of, restore_into
@@ -25,6 +25,7 @@ _COMMENT = """
     SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s
 """
 _LOCALE = "SELECT row_to_json(d) FROM pg_catalog.pg_database d WHERE datname = current_database()"
+_FORCE_SINCE = 130000
 _BEGUN, _WHOLE = "securewatch: being restored from ", "securewatch: restored from "
 
 
@@ -40,8 +41,10 @@ class Beside:
     losses: tuple[TableLoss, ...] | None = None
 
 
-async def restore_beside(serving: DatabaseAddress, new: str, name: str, place: Place, *, customer: str) -> Beside:
-    """Restore that backup of the customer into a database called `new` on the server of the one that serves.
+async def restore_beside(
+    serving: DatabaseAddress, new: NewDatabase, name: str, place: Place, *, customer: str
+) -> Beside:
+    """Restore that backup of the customer into a new database on the server of the one that serves.
 
     Raises:
         Refused: `new` is there and is not ours (SW610), or the archive is damaged or foreign (SW606).
@@ -49,32 +52,31 @@ async def restore_beside(serving: DatabaseAddress, new: str, name: str, place: P
         Retryable: the server cannot be reached, or another process restores there now (SW609).
         NotFound, ConfigError: as `restore_into`.
     """
-    target = serving.beside(new)
+    target = serving.beside(new.name)
     async with _alone(serving) as connection:
-        found = await connection.execute(_COMMENT, [new])
+        found = await connection.execute(_COMMENT, [new.name])
         row = await found.fetchone()
         if row is not None and str(row[0]).startswith(f"{_WHOLE}{name}, "):
             return Beside(target, int(str(row[0]).rpartition(" ")[2]))
         if row is not None:
             await _drop_unfinished(connection, target, row[0])
+        losses = None
         header = await read_header_of(name, place, customer=customer)
         await _create(connection, new, name, header, serving)
         try:
-            restored = await restore_into(Target(target), name, place, customer=customer)
+            restored = await restore_into(Target(target, role=new.owner), name, place, customer=customer)
             if restored.differences:
                 why = "; ".join(map(str, restored.differences[:5]))
                 raise Rejected("SW606", f"the backup {name} does not give what was backed up", why=why)
-            losses = await estimate_losses(serving, restored.header, restored.trailer)
+            with suppress(SecurewatchError):  # that they cannot be told is no reason to undo what was restored
+                losses = await estimate_losses(serving, restored.header, restored.trailer)
             rows = sum(one.rows for one in restored.trailer.tables)
-            await _comment(connection, new, f"{_WHOLE}{name}, rows {rows}")
+            await _comment(connection, new.name, f"{_WHOLE}{name}, rows {rows}")
         except SecurewatchError:
             with suppress(psycopg.Error):
-                await connection.execute(_DROP.format(sql.Identifier(new)))
+                await _drop(connection, new.name)
             raise
     return Beside(target, rows, losses)
-
-
-_DROP = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
 
 
 @asynccontextmanager
@@ -96,17 +98,23 @@ async def _drop_unfinished(connection: psycopg.AsyncConnection, target: Database
             why="a database of that name is there, and no restore of ours left it",
             fix="rename it, or drop it if nobody needs it, and give the same command again",
         )
-    await connection.execute(_DROP.format(sql.Identifier(target.name)))
+    await _drop(connection, target.name)
+
+
+async def _drop(connection: psycopg.AsyncConnection, name: str) -> None:
+    """Drop it, whoever is connected; servers before version 13 refuse while somebody is."""
+    forced = sql.SQL(" WITH (FORCE)" if connection.info.server_version >= _FORCE_SINCE else "")
+    await connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}{}").format(sql.Identifier(name), forced))
 
 
 async def _create(
-    connection: psycopg.AsyncConnection, new: str, name: str, header: Header, serving: DatabaseAddress
+    connection: psycopg.AsyncConnection, new: NewDatabase, name: str, header: Header, serving: DatabaseAddress
 ) -> None:
     """An empty database that sorts and compares texts as the one that serves does, marked as begun."""
     row = await (await connection.execute(_LOCALE)).fetchone()
     like = row[0] if row is not None else {}
     made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
-        sql.Identifier(new),
+        sql.Identifier(new.name),
         sql.Literal(header.encoding),
         sql.Literal(like.get("datcollate", "C")),
         sql.Literal(like.get("datctype", "C")),
@@ -116,6 +124,7 @@ async def _create(
     if provider and locale:
         named = sql.SQL("ICU_LOCALE" if provider == "icu" else "BUILTIN_LOCALE")
         made += sql.SQL(" LOCALE_PROVIDER {} {} {}").format(sql.Identifier(provider), named, sql.Literal(locale))
+    made += sql.SQL(" OWNER {}").format(sql.Identifier(new.owner)) if new.owner else sql.SQL("")
     try:
         await connection.execute(made)
     except psycopg.Error as error:
@@ -125,7 +134,7 @@ async def _create(
             why=safe_reason(error.diag.message_primary or type(error).__name__, [serving.password]),
             fix="give the role the right to (CREATEDB) or the disk the space, then try again",
         ) from None
-    await _comment(connection, new, f"{_BEGUN}{name}")
+    await _comment(connection, new.name, f"{_BEGUN}{name}")
 
 
 async def _comment(connection: psycopg.AsyncConnection, new: str, text: str) -> None:

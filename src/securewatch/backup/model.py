@@ -66,6 +66,14 @@ class Trailer:
 
 
 @dataclass(frozen=True)
+class NewDatabase:
+    """The database to make: its name, and whose it is; no `owner` for the role that connects."""
+
+    name: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
 class TableDifference:
     """One table that is not as it was; rows are None where there is no such table."""
 

@@ -82,16 +82,23 @@ async def dump_database(programs: Programs, address: DatabaseAddress, *, snapsho
 
 
 async def restore_dump(
-    programs: Programs, address: DatabaseAddress, dump: AsyncIterator[bytes], *, is_scratch: bool = False
+    programs: Programs,
+    address: DatabaseAddress,
+    dump: AsyncIterator[bytes],
+    *,
+    is_scratch: bool = False,
+    role: str = "",
 ) -> None:
     """Restore a dump into the database, wholly or, by one transaction, not at all. What `dump` raises goes on.
 
-    Into a scratch database goes no comment, publication or security label: they take more rights than its owner has.
+    All of it belongs to `role`, where one is given. Into a scratch database goes no comment, publication or security
+    label: they take more rights than its owner has.
 
     Raises Rejected (SW609) where pg_restore does not bring it to its end; ConfigError (SW110).
     """
     command = [str(programs.pg_restore), *_RESTORE, "--single-transaction"]
     command += _FOR_SCRATCH if is_scratch else ()
+    command += (f"--role={role}",) if role else ()
     async with _running(command, address, is_fed=True) as run:
         await _feed(run.process, dump)
         complaint = await run.finish()

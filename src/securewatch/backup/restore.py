@@ -14,10 +14,14 @@ from securewatch.core.errors import Refused
 
 @dataclass(frozen=True)
 class Target:
-    """Where to restore: an empty database. An `is_scratch` one gets the data and no more than that needs."""
+    """Where to restore: an empty database. An `is_scratch` one gets the data and no more than that needs.
+
+    What is restored belongs to `role`; empty for the one that connects.
+    """
 
     database: DatabaseAddress
     is_scratch: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ async def restore_into(target: Target, name: str, place: Place, *, customer: str
         programs = await choose_programs(place.pg_bin, Need(server.major, server.tls))
         began = place.clock.monotonic()
         async with aclosing(archive.dump()) as dump:
-            await restore_dump(programs, target.database, dump, is_scratch=target.is_scratch)
+            await restore_dump(programs, target.database, dump, is_scratch=target.is_scratch, role=target.role)
         if not target.is_scratch:
             await _analyze(target.database)
         seconds = place.clock.monotonic() - began

@@ -7,7 +7,7 @@ from datetime import datetime
 from securewatch.backup.beside import Beside, restore_beside
 from securewatch.backup.connection import DatabaseAddress
 from securewatch.backup.losses import TableLoss, estimate_losses, estimate_losses_since
-from securewatch.backup.model import ArchiveKey
+from securewatch.backup.model import ArchiveKey, NewDatabase
 from securewatch.backup.place import Place
 from securewatch.backup.restore import Restored, read_facts_of
 from securewatch.backup.scratch import ScratchServer
@@ -57,14 +57,14 @@ class Backups:
 
     async def losses_since(self, url: str, at: datetime) -> tuple[TableLoss, ...]:
         """What was written to the database at `url` since `at`. Raises as `estimate_losses` does."""
-        return await estimate_losses_since(DatabaseAddress(url), at)
+        return await estimate_losses_since(DatabaseAddress(url), self.place.clock.now() - at)
 
     async def restore_beside(
-        self, name: str, *, customer: str, key: tuple[str, bytes], url: str, database: str
+        self, name: str, *, customer: str, key: tuple[str, bytes], url: str, new: NewDatabase
     ) -> Beside:
-        """Restore a backup into a new `database` beside the one at `url`. Raises as `restore_beside` does."""
+        """Restore a backup into a new database beside the one at `url`. Raises as `restore_beside` does."""
         place = replace(self.place, key=ArchiveKey(*key))
-        return await restore_beside(DatabaseAddress(url), database, name, place, customer=customer)
+        return await restore_beside(DatabaseAddress(url), new, name, place, customer=customer)
 
     async def delete(self, name: str) -> None:
         """Delete an archive; one that is gone already is no error."""

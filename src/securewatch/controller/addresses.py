@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from securewatch.config.templates import secret_variable
 from securewatch.core.errors import Refused
@@ -43,11 +43,16 @@ class DatabaseOf:
 
 @dataclass(frozen=True)
 class Addresses:
-    """The URLs of a customer's database: from here, as its backend has it, and Render's own from inside."""
+    """The URLs of a customer's database: from here, and as its backend has it."""
 
     outside: str
     used: str
-    inside: str
+
+    @property
+    def other_owner(self) -> str:
+        """The role by which the backend connects, where it is another one than the role from here; else empty."""
+        ours, theirs = (unquote(urlsplit(one).username or "") for one in (self.outside, self.used))
+        return theirs if theirs != ours else ""
 
 
 async def find_url(client: RenderClient, wanted: DatabaseOf, secret_of: SecretOf, *, priority: Priority) -> str:
@@ -84,7 +89,7 @@ async def find_addresses(
             why="Render recovered the database into a new instance" if wanted.is_recovered else "the names differ",
             fix="give the address of that customer's own database, or unset it, and name its id in the files",
         )
-    return Addresses(named or external, used, internal)
+    return Addresses(named or external, used)
 
 
 def with_database(url: str, name: str) -> str:

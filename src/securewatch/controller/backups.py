@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from securewatch.backup.model import NewDatabase
 from securewatch.core.clock import Clock
 from securewatch.core.errors import ConfigError, Rejected
 from securewatch.store import audit, backups, former
@@ -71,10 +72,13 @@ class BackupKeeper:
         """What a restore of a backup would lose of the database at `url` now. Raises as `Backups.losses` does."""
         return await self.work.losses(backup.name, customer=backup.slug, key=await self._key_of(backup), url=url)
 
-    async def restore_beside(self, backup: Backup, url: str, database: str) -> "Beside":
-        """Restore a backup into a new database beside the one at `url`. Raises as `Backups.restore_beside` does."""
-        key = await self._key_of(backup)
-        return await self.work.restore_beside(backup.name, customer=backup.slug, key=key, url=url, database=database)
+    async def restore_beside(self, backup: Backup, url: str, database: str, *, owner: str = "") -> "Beside":
+        """Restore a backup into a new database beside the one at `url`, of the role `owner`, else of the one in `url`.
+
+        Raises as `Backups.restore_beside` does.
+        """
+        key, new = await self._key_of(backup), NewDatabase(database, owner)
+        return await self.work.restore_beside(backup.name, customer=backup.slug, key=key, url=url, new=new)
 
     async def _key_of(self, backup: Backup) -> tuple[str, bytes]:
         async with self.database.read() as tx:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from securewatch.controller.addresses import Addresses, DatabaseOf, SecretOf, database_in, find_addresses, with_database
 from securewatch.controller.backups import BackupKeeper, Source
 from securewatch.core.clock import Clock
-from securewatch.core.errors import NotFound, Refused, Rejected
+from securewatch.core.errors import NotFound, Refused, Rejected, Retryable
 from securewatch.core.ids import OwnerID, PostgresID, ServiceID
 from securewatch.deploy.ports import Begin, Migrated, RestoredDatabase
 from securewatch.deploy.view import Effect
@@ -30,6 +30,9 @@ from securewatch.versions.git import VendorRepository
 if TYPE_CHECKING:
     from securewatch.backup.losses import TableLoss
 
+UNREACHABLE = "SW609"
+RESTORE_TRIES_MAX = 10
+"""How often one process tries a restore whose server fails, before the site is opened on the database that there is."""
 RECOVERY_LOOKS_MAX = 60
 """How often one process looks for an instance that a recovery was to make, before it takes it for lost."""
 BACKUPS_MAX = 4
@@ -80,9 +83,15 @@ class CustomerDatabases:
 
     async def restore(self, effect: Effect, begin: Begin) -> RestoredDatabase | None:
         """The new database: a backup restored beside the one that serves, or an instance that Render recovers."""
-        if effect.args["backup"]:
+        if not effect.args["backup"]:
+            return await self._recover(effect, begin)
+        try:
             return await self._restore_backup(effect, begin)
-        return await self._recover(effect, begin)
+        except Retryable as error:
+            self.looked[effect.id] += error.code == UNREACHABLE
+            if self.looked[effect.id] < RESTORE_TRIES_MAX:
+                raise
+            raise Rejected("SW613", error.what, why=f"{error.why}, {RESTORE_TRIES_MAX} times in a row") from error
 
     async def _restore_backup(self, effect: Effect, begin: Begin) -> RestoredDatabase:
         keeper, name = self.keeper(), str(effect.args["backup"])
@@ -95,7 +104,7 @@ class CustomerDatabases:
         guard = await begin()
         guard()
         async with self.turns:
-            made = await keeper.restore_beside(backup, found.outside, new)
+            made = await keeper.restore_beside(backup, found.outside, new, owner=found.other_owner)
         instance = await self._instance(effect)
         facts: dict[str, Any] = {"database": new, "kept": f"{serving} on {instance}", "rows": made.rows, "backup": name}
         facts |= {"postgres_id": instance, "instance_before": instance}
@@ -142,7 +151,7 @@ class CustomerDatabases:
         window = await postgres.fetch_recovery_window(self.client, of, priority=Priority.DEPLOY)
         reach = reach_of(window, self.clock.now())
         if not reach.holds(at):
-            why = f"Render can recover it {recovery_words(reach)}"
+            why = f"recovery by Render: {recovery_words(reach)}"
             raise Refused("SW614", f"{of} cannot be recovered to {at:%Y-%m-%d %H:%M} UTC", why=why)
         guard = await begin()
         await postgres.recover(self.client, of, at=at, name=name, priority=Priority.DEPLOY, guard=guard)

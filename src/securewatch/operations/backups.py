@@ -17,12 +17,12 @@ from securewatch.operations.engine import make_keeper
 from securewatch.operations.isolation import KIND, where
 from securewatch.operations.migrations import no_database
 from securewatch.operations.plan import fetch_all, refuse_held, version_of
+from securewatch.operations.standing import since_restore
 from securewatch.operations.start import refuse_paused
 from securewatch.operations.way_back import DEFAULT_WINDOW, rollback_window
 from securewatch.render.budget import Priority
 from securewatch.store import backups, former, identity
 from securewatch.store.backups import Backup
-from securewatch.store.standing import standing_of
 
 LEFTOVERS_AFTER = timedelta(days=1)
 """What an interrupted backup left is deleted once it is older: nobody writes at it any more."""
@@ -161,10 +161,7 @@ async def _url_of(deps: Deps, customer: Customer) -> str:
     if customer.database_id is None:
         raise no_database(customer)
     wanted = DatabaseOf(customer.slug, ServiceID(customer.backend_service_id), PostgresID(customer.database_id))
-    database = await deps.existing_database()
-    if database is not None:
-        async with database.read() as tx:
-            wanted = wanted.since_restore(await standing_of(tx, customer.slug))
+    wanted = await since_restore(deps, wanted)
     return await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
 
 

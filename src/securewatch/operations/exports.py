@@ -19,6 +19,7 @@ from securewatch.deps import Deps
 from securewatch.operations.migrations import no_database
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import refuse_held
+from securewatch.operations.standing import since_restore
 from securewatch.operations.start import bind, refuse_paused
 from securewatch.render import postgres
 from securewatch.render.budget import Priority
@@ -219,7 +220,9 @@ async def _subject_of(deps: Deps, slug: str) -> _Subject:
     if customer.database_id is None:
         raise no_database(customer)
     owner_id = await find_owner(deps)
-    wanted = DatabaseOf(customer.slug, ServiceID(customer.backend_service_id), PostgresID(customer.database_id))
+    wanted = await since_restore(
+        deps, DatabaseOf(customer.slug, ServiceID(customer.backend_service_id), PostgresID(customer.database_id))
+    )
     await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
     return _Subject(customer, wanted.postgres_id, owner_id)
 

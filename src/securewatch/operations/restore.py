@@ -233,8 +233,16 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
             raise Refused(
                 "SW614",
                 f"the database of {slug} cannot be recovered to {request.at:%Y-%m-%d %H:%M} UTC",
-                why=f"Render can recover it {recovery_words(reach)}",
+                why=f"recovery by Render: {recovery_words(reach)}",
                 fix=f"choose a time in between, or a backup: securewatch backup list --customer {slug}",
+            )
+        ran = next((one.version for one in case.released if one.since <= request.at), request.version)
+        if ran != request.version:
+            raise Refused(
+                "SW614",
+                f"{slug} did not run {request.version} at {request.at:%Y-%m-%d %H:%M} UTC",
+                why=f"it ran {ran} then, and its database was that version's",
+                fix=f"--rollback {ran}, or a time at which {request.version} ran",
             )
         return None, reach
     if request.backup:
@@ -244,6 +252,9 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
             raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", fix=fix)
         if named.verified_at is None:
             raise _no_backup(case, f"{named.name} is not verified", f"securewatch backup verify {named.name}")
+        if named.version not in ("", request.version):
+            fix = f"--rollback {named.version}, or a backup of {request.version}"
+            raise _no_backup(case, f"{named.name} is of {named.version}", fix)
         return named, None
     found = next((one for one in case.kept if one.verified_at and one.version == request.version), None)
     if found is None:
