@@ -5,7 +5,7 @@ import json
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ CREATE TABLE orders (
     updated_at timestamptz NOT NULL DEFAULT now()
 )
 """
-FILL = f"INSERT INTO orders (amount, note) SELECT i, 'n' || i FROM generate_series(1, {ROWS}) AS i"  # noqa: S608
+FILL = f"INSERT INTO orders (amount, note) SELECT i, 'n' || i FROM generate_series(1, {ROWS}) AS i"
 
 
 def need_a_backup(config: Path) -> None:
@@ -69,9 +69,12 @@ def ask(stand: Stand, statement: str) -> list[tuple[Any, ...]]:
     return ask_at(url_of(stand), statement)
 
 
-def keep(stand: Stand) -> None:
-    """Let every further reset bring the platform back to its services of now. Databases are empty after it."""
-    urllib.request.urlopen(urllib.request.Request(f"{stand.admin}/keep", method="POST"), timeout=10).close()
+def tell(stand: Stand, path: str, body: Mapping[str, Any] | None = None, *, method: str = "POST") -> None:
+    """Tell the platform something outside Render's API."""
+    data = json.dumps(body).encode() if body is not None else None
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{stand.admin}/{path}", data, headers, method=method)
+    urllib.request.urlopen(request, timeout=10).close()
 
 
 def dump_of(url: str) -> str:

@@ -4,11 +4,11 @@ The command is `update-customer --rollback v1.1.0 --customer acme-corp --confirm
 migrations are irreversible. Every try begins from one standing state, kept by the platform and copied for the product.
 """
 
+import json
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.crash.databases import FILL, ROWS, SCHEMA, ask, ask_at, dump_of, keep, need_a_backup, scratch_server, url_of
+from tests.crash.databases import FILL, ROWS, SCHEMA, ask, ask_at, dump_of, need_a_backup, scratch_server, tell, url_of
 from tests.crash.given import (
     RELEASE_KEYS,
     SERVICES,
+    SLUG,
     Point,
     Stand,
     commit_of,
@@ -27,19 +28,20 @@ from tests.crash.given import (
     problems_of_service,
     standing,
 )
-from tests.crash.test_crash import is_over
+from tests.crash.test_crash import MET_MIN, is_over
 
 BACKEND = SERVICES[0]
+POSTGRES = "dpg-acmecorp000000000000-a"
 GOOD, NEW = "v1.1.0", "v1.3.0"
 SINCE = 7
 """Rows that were written after the backup, and that the database that is kept must still have."""
-MORE = f"INSERT INTO orders (amount, amount_cents) SELECT i, 100 * i FROM generate_series(1, {SINCE}) AS i"  # noqa: S608
+MORE = f"INSERT INTO orders (amount, amount_cents) SELECT i, 100 * i FROM generate_series(1, {SINCE}) AS i"
 CLOSE = OPEN = f"PATCH /services/{BACKEND} before"
 TRIES_MAX = 3
 SAMPLED = 6
 """Of the boundaries that a deploy has as well (`test_crash.py` kills at all of them) one in so many."""
-DEPLOY_FAILED = 6
-Choose = Callable[[Sequence[Point]], Sequence[Point]]
+FAILED = 1
+"""The exit code of a restore that could not be done and left everything as it was."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Standing:
         shutil.copytree(self.folder, folder)
         ask_at(self.old, self.rows)
         if fails:
-            tell(self.stand, f"services/{BACKEND}/scripts", '{"ends": "build_failed"}')
+            tell(self.stand, f"services/{BACKEND}/scripts", {"ends": "build_failed"})
         return folder
 
     def restore(self, folder: Path, **more: Any) -> dict[str, Any]:
@@ -71,11 +73,23 @@ class Standing:
         return self.stand.run(folder, "restore", **{"version": GOOD, "takes_backup": False, **more})
 
 
-def tell(stand: Stand, path: str, body: str) -> None:
-    """Tell the platform something outside Render's API."""
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{stand.admin}/{path}", body.encode(), headers, method="POST")
-    urllib.request.urlopen(request, timeout=10).close()
+def be_alone(config: Path) -> None:
+    """Let acme-corp be the only customer, so that the platform is quickly reset, and its deploys need a backup."""
+    need_a_backup(config)
+    path = config / "render-deployment.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    mapping = document["customer_environment_mapping"]
+    document["customer_environment_mapping"] = {SLUG: mapping[SLUG]}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    path = config / "customers.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["customers"] = [one for one in document["customers"] if one["slug"] == SLUG]
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def refuse(at: Standing, refused: bool) -> None:
+    """Let acme-corp's database end all sessions and take no new ones, or take them again."""
+    tell(at.stand, f"postgres/{POSTGRES}/refuse", method="PUT" if refused else "DELETE")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +98,7 @@ def standing_at_new() -> Iterator[Standing]:
     with (
         scratch_server() as scratch,
         standing(
-            need_a_backup, flags=("--migrations",), more_environ={"SECUREWATCH_SCRATCH_DATABASE_URL": scratch}
+            be_alone, flags=("--migrations",), more_environ={"SECUREWATCH_SCRATCH_DATABASE_URL": scratch}
         ) as stand,
     ):
         folder = stand.reset()
@@ -93,7 +107,7 @@ def standing_at_new() -> Iterator[Standing]:
         ask(stand, FILL)
         assert stand.run(folder, "deploy", version=NEW, practises=True)["code"] == 0, stand.words(folder)
         ask(stand, MORE)
-        keep(stand)
+        tell(stand, "keep")
         found = Standing(stand, folder, stand.services(), dump_of(url_of(stand)))
         practice = found.begin()
         assert found.restore(practice, practises=True)["code"] == 0, stand.words(practice)
@@ -132,7 +146,7 @@ def problems_while_nobody_carries_on(at: Standing) -> list[str]:
 def beside(at: Standing) -> list[str]:
     """The databases that restores have made."""
     like = urlsplit(at.old).path.strip("/") + r"\_r%"
-    return [name for (name,) in ask_at(at.old, f"SELECT datname FROM pg_database WHERE datname LIKE '{like}'")]  # noqa: S608
+    return [name for (name,) in ask_at(at.old, f"SELECT datname FROM pg_database WHERE datname LIKE '{like}'")]
 
 
 def answers(service: Mapping[str, Any]) -> int:
@@ -151,24 +165,27 @@ def problems_of_site(at: Standing, now: Mapping[str, Any]) -> list[str]:
     return problems if status == 200 else [*problems, f"the site answers {status}"]
 
 
-def problems_after(at: Standing, folder: Path, *, fails: bool) -> list[str]:
-    """What is wrong when the command is over: at the site, at the platform, in the databases, in the audit log."""
+def problems_after(at: Standing, folder: Path, *, is_back: bool) -> list[str]:
+    """What is wrong when the command is over: at the site, at the platform, in the databases, in the audit log.
+
+    With `is_back` it could not be done, and everything must be as it was before it; else it must be done.
+    """
     now = at.stand.services()
     problems = [*problems_of_site(at, now), *problems_of_old(at)]
     for service_id in SERVICES:
         before, after = at.services[service_id], now[service_id]
         env, count = dict(before["env"]), len(before["deploys"])
-        if not fails:
+        if not is_back:
             env[RELEASE_KEYS[service_id]] = GOOD
-        if not fails and service_id == BACKEND:
+        if not is_back and service_id == BACKEND:
             env["DATABASE_URL"] = after["env"]["DATABASE_URL"]
             is_new = urlsplit(env["DATABASE_URL"]).path.strip("/") in beside(at)
             problems += problems_of_new(env["DATABASE_URL"]) if is_new else ["the new database is not in use"]
         shown = {**after, "deploys": after["deploys"][count - 1 :]}
-        live = commit_of(at.stand, NEW if fails else GOOD)
+        live = commit_of(at.stand, NEW if is_back else GOOD)
         found = problems_of_service(shown, env, live=live, release=commit_of(at.stand, GOOD))
         problems += [f"{service_id} {one}" for one in found]
-    if len(beside(at)) != 1:
+    if len(beside(at)) > 1:
         problems.append(f"there are the databases {beside(at)}")
     if at.stand.run(folder, "audit")["code"] != 0:
         problems.append("the audit log does not verify, or an effect is open")
@@ -178,61 +195,92 @@ def problems_after(at: Standing, folder: Path, *, fails: bool) -> list[str]:
 # --- the kills --------------------------------------------------------------------------------------------------------
 
 
-def killed_at(at: Standing, point: Point, *, fails: bool, meanwhile: Callable[[Path], None]) -> tuple[bool, str]:
+@dataclass(frozen=True)
+class Case:
+    """How a try is led: whether the build `fails`, what is done `meanwhile`, before the same command is given again,
+    and whether everything is as it was before in the end (`is_back`).
+    """
+
+    fails: bool = False
+    is_back: bool = False
+    meanwhile: Callable[[Standing, Path], None] = lambda _at, _folder: None
+
+
+WELL, BUILD_FAILS = Case(), Case(fails=True, is_back=True)
+
+
+def killed_at(at: Standing, point: Point, case: Case) -> tuple[bool, str]:
     """Kill at the point, look, and give the same command again. Gives whether it was met, and what is wrong then."""
     for _ in range(TRIES_MAX):
-        folder = at.begin(fails=fails)
+        folder = at.begin(fails=case.fails)
         found = at.restore(folder, kill_at=point)
-        if found["is_killed"]:
+        if is_met := found["is_killed"]:
             break
-    problems = problems_while_nobody_carries_on(at) if found["is_killed"] else []
-    if found["is_killed"] and not is_over(folder):
-        meanwhile(folder)
+    problems = problems_while_nobody_carries_on(at) if is_met else []
+    if is_met and not is_over(folder):
+        case.meanwhile(at, folder)
         found = at.restore(folder)
-    problems += problems_after(at, folder, fails=fails)
-    if found["code"] not in (DEPLOY_FAILED if fails else 0, None):
+    problems += problems_after(at, folder, is_back=case.is_back)
+    if found["code"] not in (FAILED if case.is_back else 0, None):
         problems.append(f"exit code {found['code']}")
-    return found["is_killed"], f"{point}: {'; '.join(problems)}\n{at.stand.words(folder)}" if problems else ""
+    return is_met, f"{point}: {'; '.join(problems)}\n{at.stand.words(folder)}" if problems else ""
 
 
-def points(at: Standing, *, fails: bool) -> list[Point]:
+def wrong_at(at: Standing, chosen: Sequence[Point], case: Case) -> list[str]:
+    """What is wrong after a kill at each of these points; where too many are not met, those are wrong too."""
+    found = [killed_at(at, point, case) for point in chosen]
+    missed = [f"{point}: not met" for point, (is_met, _) in zip(chosen, found, strict=True) if not is_met]
+    return [*(words for _, words in found if words), *missed[int((1 - MET_MIN) * len(chosen)) :]]
+
+
+def points(at: Standing, case: Case) -> list[Point]:
     """The boundaries of one whole run, of which everything must be right at the end."""
-    folder = at.begin(fails=fails)
+    folder = at.begin(fails=case.fails)
     found = at.restore(folder, records=True)
-    assert found["code"] == (DEPLOY_FAILED if fails else 0), (found["code"], at.stand.words(folder))
-    assert problems_after(at, folder, fails=fails) == []
+    assert found["code"] == (FAILED if case.is_back else 0), (found["code"], at.stand.words(folder))
+    assert problems_after(at, folder, is_back=case.is_back) == []
     return points_of(found["seen"])
 
 
+def lasting(points: Sequence[Point]) -> list[Point]:
+    """One boundary for each state that can last: after one exchange nothing changes until the next one is sent.
+
+    Inside a restore both sides are kept: statements of its own lie between two of them.
+    """
+    return [one for one in points if one[0].endswith(" after") or one[0].startswith("restore ")]
+
+
 def of_a_restore(points: Sequence[Point]) -> Sequence[Point]:
-    """All boundaries of closing, restoring, writing env vars and opening; of the deploys and checks a sample."""
-    closing, opening = points.index((CLOSE, 1)) - 4, points.index((OPEN, 2)) - 8
+    """All of closing, restoring, the env vars and opening; of the preflight, the deploys and the checks a sample."""
+    closing, opening = points.index((CLOSE, 1)) - 10, points.index((OPEN, 2)) - 10
     build = points.index((f"POST /services/{BACKEND}/deploys before", 1))
-    opened = opening + 20
-    own = [*points[closing:build], *points[opening:opened]]
-    others = [one for one in points[build:] if one not in own]
-    return [*points[closing - 2 * SAMPLED : closing : SAMPLED], *own, *others[::SAMPLED]]
+    own = [*points[closing:build], *points[opening : opening + 20]]
+    others = [one for one in lasting(points[build:]) if one not in own]
+    return [*lasting(own), *others[::SAMPLED]]
 
 
 def of_the_way_back(points: Sequence[Point]) -> Sequence[Point]:
-    """All boundaries from the failed build's answer on: stopping, the env vars as they were, the page down."""
-    return points[points.index((f"POST /services/{BACKEND}/deploys after", 1)) :]
+    """All from the failed build on: stopping, the env vars as they were, the page down."""
+    return lasting(points[points.index((f"POST /services/{BACKEND}/deploys after", 1)) :])
 
 
-def wrong_at(
-    at: Standing, chosen: Sequence[Point], *, fails: bool = False, meanwhile: Callable[[Path], None] = lambda _: None
-) -> list[str]:
-    """What is wrong after a kill at each of these points; one that is not met is wrong too."""
-    found = [killed_at(at, point, fails=fails, meanwhile=meanwhile) for point in chosen]
-    return [words for _, words in found if words]
+def restart(at: Standing, _folder: Path) -> None:
+    """The database ends every session, and takes new ones again."""
+    refuse(at, True)
+    refuse(at, False)
+
+
+def lose_archive(_at: Standing, folder: Path) -> None:
+    """The archive of the backup is gone."""
+    max((folder / "state" / "backups" / SLUG).iterdir()).unlink()
 
 
 def test_killed_at_every_boundary_of_a_restore_it_is_carried_on_from_a_whole_database(
     standing_at_new: Standing, record_property: Callable[[str, object], None]
 ) -> None:
-    chosen = of_a_restore(points(standing_at_new, fails=False))
+    chosen = of_a_restore(points(standing_at_new, WELL))
 
-    wrong = wrong_at(standing_at_new, chosen)
+    wrong = wrong_at(standing_at_new, chosen, WELL)
 
     record_property("crash points", f"{len(chosen)} points of a restore to {GOOD}")
     assert wrong == []
@@ -242,10 +290,55 @@ def test_killed_at_every_boundary_of_a_restore_it_is_carried_on_from_a_whole_dat
 def test_killed_on_the_way_back_of_a_restore_whose_build_fails_the_old_database_serves(
     standing_at_new: Standing, record_property: Callable[[str, object], None]
 ) -> None:
-    chosen = of_the_way_back(points(standing_at_new, fails=True))
+    chosen = of_the_way_back(points(standing_at_new, BUILD_FAILS))
 
-    wrong = wrong_at(standing_at_new, chosen, fails=True)
+    wrong = wrong_at(standing_at_new, chosen, BUILD_FAILS)
 
     record_property("crash points", f"{len(chosen)} points of the way back of a restore")
     assert wrong == []
     assert len(chosen) >= 20
+
+
+def test_killed_and_the_database_restarted_in_between_it_is_carried_on(standing_at_new: Standing) -> None:
+    chosen = [("restore mark begun before", 1), ("restore piece after", 1), ("restore mark whole before", 1)]
+
+    assert wrong_at(standing_at_new, chosen, Case(meanwhile=restart)) == []
+
+
+def test_killed_and_the_database_down_for_good_the_site_is_opened_and_a_later_restore_ends_well(
+    standing_at_new: Standing,
+) -> None:
+    at, folder = standing_at_new, standing_at_new.begin()
+    assert at.restore(folder, kill_at=("restore piece after", 1))["is_killed"]
+    refuse(at, True)
+
+    found = at.restore(folder)
+
+    refuse(at, False)
+    assert found["code"] == FAILED, at.stand.words(folder)
+    assert problems_after(at, folder, is_back=True) == []
+    assert at.restore(folder)["code"] == 0, at.stand.words(folder)
+    assert problems_of_site(at, at.stand.services()) == problems_while_nobody_carries_on(at) == []
+    assert url_of(at.stand, "live_env") != at.old
+
+
+def test_killed_and_the_archive_gone_the_old_database_serves(standing_at_new: Standing) -> None:
+    chosen = [("commit sent after", 4), ("restore mark begun before", 1), ("restore piece after", 1)]
+
+    assert wrong_at(standing_at_new, chosen, Case(is_back=True, meanwhile=lose_archive)) == []
+
+
+def test_killed_when_all_is_restored_the_archive_is_needed_no_more(standing_at_new: Standing) -> None:
+    assert wrong_at(standing_at_new, [("restore mark whole after", 1)], Case(meanwhile=lose_archive)) == []
+
+
+def test_the_same_command_after_all_is_done_does_nothing(standing_at_new: Standing) -> None:
+    folder = standing_at_new.begin()
+    assert standing_at_new.restore(folder)["code"] == 0
+    before = standing_at_new.stand.services()
+
+    found = standing_at_new.restore(folder)
+
+    assert found["code"] == 0, standing_at_new.stand.words(folder)
+    assert standing_at_new.stand.services() == before
+    assert problems_after(standing_at_new, folder, is_back=False) == []

@@ -107,13 +107,8 @@ async def _play(command: dict[str, Any], hook: Hook) -> int:
     settings = load_settings({}, Path(command["folder"]), environ)
     session = Session(None, None, is_json=True)
     async with Deps(settings, io_hook=hook) as deps:
-        if command["what"] == "rollback":
-            request = RollbackRequest(command["slug"], reason="customer-request")
-            return int(await run_rollback(deps, session, request, How(is_sure=True)))
-        if command["what"] == "restore":
-            asked = {"version": command["version"], "takes_backup": command.get("takes_backup", True)}
-            back = RestoreRequest(command["slug"], confirmed=command["slug"], **asked)
-            return int(await run_restore(deps, session, back, How(is_sure=True)))
+        if command["what"] in ("rollback", "restore"):
+            return await _go_back(deps, session, command)
         if command["what"] == "audit":
             return await _audit(deps)
         if command["what"] == "rollout":
@@ -129,6 +124,15 @@ async def _play(command: dict[str, Any], hook: Hook) -> int:
             hook.seen += [f"{one.slug} {one.status}" for one in status.members]
             return 0
         return int(await run_plan(deps, session, DeployRequest(command["slug"], command["version"]), How(is_sure=True)))
+
+
+async def _go_back(deps: Deps, session: Session, command: dict[str, Any]) -> int:
+    """By code alone, or with the database."""
+    slug, how = command["slug"], How(is_sure=True)
+    if command["what"] == "rollback":
+        return int(await run_rollback(deps, session, RollbackRequest(slug, reason="customer-request"), how))
+    asked = RestoreRequest(slug, command["version"], takes_backup=command["takes_backup"], confirmed=slug)
+    return int(await run_restore(deps, session, asked, how))
 
 
 async def _audit(deps: Deps) -> int:
