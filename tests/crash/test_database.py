@@ -9,7 +9,6 @@ import pytest
 from tests.crash.databases import FILL, ROWS, SCHEMA, ask, need_a_backup, scratch_server
 from tests.crash.given import Point, Stand, points_of, problems_of, standing
 
-pytestmark = pytest.mark.xdist_group("crash database")
 VERSION = "v1.3.0"
 TRIES_MAX = 3
 

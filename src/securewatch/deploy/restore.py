@@ -117,6 +117,8 @@ def done_words(view: View) -> str:
         return ""
     new, old = (effect.result.get(key, "") for key in ("database", "kept"))
     said = "; ".join(f"{table}: {words}" for table, words in dict(effect.result.get("lost") or {}).items())
+    made, before = (effect.result.get(key, "") for key in ("postgres_id", "instance_before"))
+    new += f" on {made} (name that one in the files: database_id)" if made != before else ""
     words = f"the database is {new}; the one of before is kept, with all that was written since: {old}"
     return f"{words} ({said})" if said else words
 

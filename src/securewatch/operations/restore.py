@@ -242,7 +242,7 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
             raise Refused(
                 "SW614",
                 f"the database of {slug} cannot be recovered to {request.at:%Y-%m-%d %H:%M} UTC",
-                why=f"Render can recover it {recovery_words(reach)}",
+                why=f"recovery by Render: {recovery_words(reach)}",
                 fix=f"choose a time in between, or a backup: securewatch backup list --customer {slug}",
             )
         ran = next((one.version for one in case.released if one.since <= request.at), request.version)

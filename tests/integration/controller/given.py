@@ -212,7 +212,16 @@ class Engine:
         patience = Patience(GRACE_SECONDS, HTTP_TIMEOUT_SECONDS, self.clock.monotonic(), self.clock.now())
         repository, customer = cast("VendorRepository", self.repository), self.customer_database
         keeper = BackupKeeper(self.database, self.box, cast("Backups", customer), self.clock, "ann")
-        databases = CustomerDatabases(self.client, repository, customer.apply, lambda _slug, _key: None, lambda: keeper)
+        databases = CustomerDatabases(
+            client=self.client,
+            repository=repository,
+            apply=customer.apply,
+            secret_of=lambda _slug, _key: None,
+            keeper=lambda: keeper,
+            store=self.database,
+            clock=self.clock,
+            owner_id=owner_id,
+        )
         tools = Tools(self.client, vault, databases, owner_id)
         self.ledger = Ledger(LedgerParts(self.database, self.box, tools, "ann"), clock=self.clock, patience=patience)
         sight = Sight(self.client, cast("Prober", self.prober), repository)
