@@ -91,7 +91,7 @@ class Platform:
         await self.host.close()
 
     async def reset(self) -> None:
-        """Go back to the seeded or kept state: services, env vars, keys, options, faults, limits, journal, applications.
+        """Go back to the seeded or kept state: services, env vars, keys, faults, limits, journal and applications.
 
         Only services that something was done to are restarted, so this takes milliseconds in-process. Real databases
         are empty afterwards, and every backend is restarted to make its tables.
