@@ -6,9 +6,11 @@ migrations are irreversible. Every try begins from one standing state, kept by t
 
 import json
 import shutil
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from securewatch.deploy.model import Stage
 from tests.crash.databases import FILL, ROWS, SCHEMA, ask, ask_at, dump_of, need_a_backup, scratch_server, tell, url_of
 from tests.crash.given import (
     RELEASE_KEYS,
@@ -28,7 +31,7 @@ from tests.crash.given import (
     problems_of_service,
     standing,
 )
-from tests.crash.test_crash import MET_MIN, is_over
+from tests.crash.test_crash import MET_MIN, TRIES_MAX
 
 BACKEND = SERVICES[0]
 POSTGRES = "dpg-acmecorp000000000000-a"
@@ -37,7 +40,8 @@ SINCE = 7
 """Rows that were written after the backup, and that the database that is kept must still have."""
 MORE = f"INSERT INTO orders (amount, amount_cents) SELECT i, 100 * i FROM generate_series(1, {SINCE}) AS i"
 CLOSE = OPEN = f"PATCH /services/{BACKEND} before"
-TRIES_MAX = 3
+SENT_BEFORE_BUILD = 8
+"""The backend's deploy is the eighth that is sent: killed there, it is armed anew beside an older one of its commit."""
 SAMPLED = 6
 """Of the boundaries that a deploy has as well (`test_crash.py` kills at all of them) one in so many."""
 FAILED = 1
@@ -195,6 +199,15 @@ def problems_after(at: Standing, folder: Path, *, is_back: bool) -> list[str]:
 # --- the kills --------------------------------------------------------------------------------------------------------
 
 
+def is_over(folder: Path) -> bool:
+    """Whether the newest run has ended: a kill after its last step leaves nothing to carry on. The watch of v1.3.0 goes
+    on after a restore that failed, so that not all of them have.
+    """
+    with closing(sqlite3.connect(folder / "state" / "state.db")) as database:
+        ((stage,),) = database.execute("SELECT stage FROM run ORDER BY generation DESC LIMIT 1").fetchall()
+    return Stage(stage).is_terminal
+
+
 @dataclass(frozen=True)
 class Case:
     """How a try is led: whether the build `fails`, what is done `meanwhile`, before the same command is given again,
@@ -250,18 +263,28 @@ def lasting(points: Sequence[Point]) -> list[Point]:
     return [one for one in points if one[0].endswith(" after") or one[0].startswith("restore ")]
 
 
+def own(points: Sequence[Point]) -> list[Point]:
+    """The same without the effects that write the tags of the version, which every deploy has."""
+    effects: list[list[Point]] = [[]]
+    for one in points:
+        if one[0] == "commit claim before":
+            effects.append([])
+        effects[-1].append(one)
+    return [one for effect in effects if not any("VERSION_TAG after" in name for name, _ in effect) for one in effect]
+
+
 def of_a_restore(points: Sequence[Point]) -> Sequence[Point]:
-    """All of closing, restoring, the env vars and opening; of the preflight, the deploys and the checks a sample."""
-    closing, opening = points.index((CLOSE, 1)) - 10, points.index((OPEN, 2)) - 10
+    """All of closing, restoring, the switch of the database and opening; a sample of what every deploy has."""
+    first, opening = points.index((CLOSE, 1)) - 6, points.index((OPEN, 2)) - 6
     build = points.index((f"POST /services/{BACKEND}/deploys before", 1))
-    own = [*points[closing:build], *points[opening : opening + 20]]
-    others = [one for one in lasting(points[build:]) if one not in own]
-    return [*lasting(own), *others[::SAMPLED]]
+    ours = own([*points[first : build - 6], *points[opening : opening + 14]])
+    others = [one for one in lasting(points[first:]) if one not in ours]
+    return [*lasting(ours), *others[::SAMPLED], ("commit sent after", SENT_BEFORE_BUILD)]
 
 
 def of_the_way_back(points: Sequence[Point]) -> Sequence[Point]:
-    """All from the failed build on: stopping, the env vars as they were, the page down."""
-    return lasting(points[points.index((f"POST /services/{BACKEND}/deploys after", 1)) :])
+    """All from the failed build on but the tags: stopping, the database as it was, the page down."""
+    return lasting(own(points[points.index((f"POST /services/{BACKEND}/deploys after", 1)) :]))
 
 
 def restart(at: Standing, _folder: Path) -> None:
@@ -284,7 +307,7 @@ def test_killed_at_every_boundary_of_a_restore_it_is_carried_on_from_a_whole_dat
 
     record_property("crash points", f"{len(chosen)} points of a restore to {GOOD}")
     assert wrong == []
-    assert len(chosen) >= 40
+    assert len(chosen) >= 30
 
 
 def test_killed_on_the_way_back_of_a_restore_whose_build_fails_the_old_database_serves(
@@ -296,13 +319,24 @@ def test_killed_on_the_way_back_of_a_restore_whose_build_fails_the_old_database_
 
     record_property("crash points", f"{len(chosen)} points of the way back of a restore")
     assert wrong == []
-    assert len(chosen) >= 20
+    assert len(chosen) >= 15
 
 
 def test_killed_and_the_database_restarted_in_between_it_is_carried_on(standing_at_new: Standing) -> None:
     chosen = [("restore mark begun before", 1), ("restore piece after", 1), ("restore mark whole before", 1)]
 
     assert wrong_at(standing_at_new, chosen, Case(meanwhile=restart)) == []
+
+
+@pytest.mark.parametrize("second", ["restore drop before", "restore drop after", "restore mark begun before"])
+def test_killed_again_while_it_clears_away_what_the_first_kill_left_it_is_carried_on(
+    standing_at_new: Standing, second: str
+) -> None:
+    def kill_again(at: Standing, folder: Path) -> None:
+        assert at.restore(folder, kill_at=(second, 1))["is_killed"], at.stand.words(folder)
+        assert problems_while_nobody_carries_on(at) == []
+
+    assert wrong_at(standing_at_new, [("restore filled after", 1)], Case(meanwhile=kill_again)) == []
 
 
 def test_killed_and_the_database_down_for_good_the_site_is_opened_and_a_later_restore_ends_well(
@@ -334,7 +368,7 @@ def test_killed_when_all_is_restored_the_archive_is_needed_no_more(standing_at_n
 
 def test_the_same_command_after_all_is_done_does_nothing(standing_at_new: Standing) -> None:
     folder = standing_at_new.begin()
-    assert standing_at_new.restore(folder)["code"] == 0
+    assert standing_at_new.restore(folder, takes_backup=True)["code"] == 0
     before = standing_at_new.stand.services()
 
     found = standing_at_new.restore(folder)
