@@ -114,6 +114,15 @@ async def find_unfinished(deps: Deps, request: RestoreRequest) -> Run | None:
     )
 
 
+async def find_done(deps: Deps, request: RestoreRequest) -> Run | None:
+    """The restore that took the customer to that version, where nothing was begun after it: then nothing is to do."""
+    found = await load_runs(deps, deps.fleet.find_customer(request.slug).slug)
+    newest = max(found, key=lambda run: run.generation, default=None)
+    if newest is None or newest.kind is not RunKind.RESTORE or newest.stage is not Stage.DONE:
+        return None
+    return newest if newest.version == request.version else None
+
+
 async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     """Find out whether the database must be restored, from what, and what would be lost. Writes nothing.
 
