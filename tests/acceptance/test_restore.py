@@ -1,0 +1,158 @@
+"""A customer taken back together with its database, by the real program; and what stays possible afterwards."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.acceptance.given import Place, Platform
+from tests.acceptance.given_restore import (
+    AGREED,
+    BACK,
+    BACKEND,
+    CUSTOMER,
+    ROW_CANARY,
+    ask,
+    at_the_release_that_no_code_leads_back_from,
+    call,
+    name_of,
+    order,
+    orders_coming_in,
+    orders_in,
+    password_of,
+    platform_with_databases,
+    traces_of,
+    url_of,
+)
+
+pytestmark = pytest.mark.xdist_group("acceptance_restore")
+
+SCRIPT = "update-customer.sh"
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with platform_with_databases(tmp_path_factory.mktemp("platform")) as found:
+        yield found
+
+
+def lost(dry: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """What would be lost, by table."""
+    return {one["table"]: (one["added"], one["changed"], one["removed"]) for one in dry["would_be_lost"]}
+
+
+def test_a_customer_goes_back_with_its_database_and_the_one_of_before_is_kept(place: Place) -> None:
+    at_the_release_that_no_code_leads_back_from(place, orders=6)
+    old = url_of(place)
+    order(place, 3)
+    assert call(place, "PATCH", "/api/orders/1", {"amount": 50})[0] == 200
+    assert call(place, "PUT", "/api/settings/theme", {"value": "dark"})[0] == 200
+    ask(old, "DELETE FROM orders WHERE id = 2")
+
+    dry = place.run(*BACK, "--dry-run", "-o", "json").ended(0)
+    with orders_coming_in(place) as answers:
+        ran = place.run(*BACK[1:], *AGREED, script=SCRIPT).ended(0)
+
+    new, service = url_of(place), place.platform.service(BACKEND)
+    assert lost(dry.data) == {
+        "public.customers_events": (3, 0, 0),
+        "public.orders": (3, 1, 1),
+        "public.schema_migrations": (3, 0, 0),
+        "public.settings": (None, None, None),
+    }
+    assert dry.data["would_be_lost"][3]["unknown"] == "it has no column such as created_at or updated_at"
+    assert set(answers) == {201, 503}
+    taken, closed = answers.index(503), answers[answers.index(503) :].index(201)
+    assert set(answers[taken : taken + closed]) == {503}
+    assert orders_in(old) == 6 + 3 - 1 + taken
+    assert orders_in(new) == 6 + len(answers) - taken - closed
+    assert (name_of(new), service["env"]["VERSION_TAG"]) == (f"{name_of(old)}_r2", "v1.0.0")
+    assert service["live_env"]["DATABASE_URL"] == new
+    assert not service["maintenance"]
+    assert f"the database is {name_of(new)}; the one of before is kept" in ran.out
+    assert call(place, "GET", "/api/version")[1]["version"] == "1.0.0"
+    assert ask(new, "SELECT count(note), to_regclass('schema_migrations') FROM orders WHERE note <> ''") == [(6, None)]
+
+    actions = [one["action"] for one in place.run("audit", "list", "--limit", "1000", "-o", "json").ended(0).data]
+    place.run("audit", "verify").ended(0)
+    assert {"restore.requested", "backup.taken", "run.closing", "run.restoring", "run.opening"} <= set(actions)
+    for secret in (password_of(old), ROW_CANARY):
+        assert secret not in dry.out + dry.err + ran.out + ran.err
+        assert traces_of(place, secret) == []
+
+    deploys = service["deploys"]
+    place.refuses(1, "SW426", "rollback-customer", *CUSTOMER)
+    place.refuses(1, "SW426", "rollback-customer", *CUSTOMER, "--to", deploys[-2]["id"])
+    in_new = orders_in(new)
+    drilled = place.run("backup", "drill", *CUSTOMER, "-o", "json").ended(0).data
+    again = place.deploy("acme-corp", "v1.3.0").ended(0)
+    second = place.run(*BACK, *AGREED, "--no-backup", "-o", "json").ended(0)
+
+    assert ("public.orders", in_new) in [(one["name"], one["rows"]) for one in drilled["tables"]]
+    assert (again.data["status"], second.data["status"]) == ("live", "live")
+    assert name_of(url_of(place)) == f"{name_of(old)}_r4"
+    assert ask(new, "SELECT count(*) FROM schema_migrations") == [(3,)]
+    assert orders_in(new) == orders_in(url_of(place)) == in_new
+    assert orders_in(old) == 6 + 3 - 1 + taken
+
+
+def test_where_the_code_alone_can_go_back_it_does_and_no_order_is_lost(place: Place) -> None:
+    place.deploy("acme-corp", "v1.1.0").ended(0)
+    order(place, 2)
+    before = url_of(place)
+
+    place.refuses(1, "SW612", *BACK, "--restore-database", *AGREED)
+    with orders_coming_in(place) as answers:
+        ran = place.run(*BACK).ended(0)
+        forward = place.deploy("acme-corp", "v1.1.0").ended(0)
+        full = ("deploy-customer", "--version", "v1.0.0", *CUSTOMER, "--force")
+        whole = place.run(*full, script="render-deploy.sh").ended(0)
+
+    assert "no restore of acme-corp's database is needed (no irreversible migration since v1.0.0)" in ran.err
+    assert forward.data["status"] == "live"
+    assert "v1.0.0 is verified" in whole.out
+    assert set(answers) == {201}
+    assert url_of(place) == before
+    assert orders_in(before) == 2 + len(answers)
+    assert place.platform.service(BACKEND)["env"]["VERSION_TAG"] == "v1.0.0"
+
+
+def test_without_the_name_or_a_backup_of_the_version_nothing_is_written(place: Place) -> None:
+    at_the_release_that_no_code_leads_back_from(place, orders=1)
+    back_to_other = ("update-customer", "--rollback", "v1.1.0", *CUSTOMER, *AGREED)
+
+    unasked = place.refuses(2, "SW207", *BACK)
+    other = place.refuses(2, "SW207", *BACK, "--confirm-customer", "medhealth")
+    sure = place.refuses(2, "SW207", "--yes", *BACK)
+    no_backup = place.refuses(1, "SW612", *back_to_other)
+    no_such = place.refuses(2, "SW206", *BACK, *AGREED, "--backup", "acme-corp/20260101T000000Z-00000000.swbackup")
+
+    assert "add --confirm-customer acme-corp" in unasked.err
+    assert "'medhealth' is another name" in other.err
+    assert "nobody can be asked here" in sure.err
+    assert "verified ones are of: v1.0.0" in no_backup.err
+    assert "there is no backup acme-corp/20260101T000000Z" in no_such.err
+
+
+def test_a_second_person_agrees_where_the_policy_asks_for_one(place: Place) -> None:
+    customer, backend = ("--customer", "medhealth"), "srv-medhealth-backend-stu901"
+    back = ("update-customer", "--rollback", "v1.0.0", *customer, "--confirm-customer", "medhealth", "--no-backup")
+    approve = ("approve", "--version", "v1.0.0", *customer)
+    order(place, 2, service_id=backend)
+    place.run("backup", "create", *customer).ended(0)
+    place.deploy("medhealth", "v1.3.0", "--force").ended(0)
+    old, before = url_of(place, backend), place.platform.writes()
+
+    waiting = place.run(*back).ended(5)
+    own = place.run(*approve, "--comment", "mine").ended(2)
+    again = place.run(*back, "-o", "json").ended(5)
+    untouched = place.platform.writes() == before
+    place.run(*approve, "--comment", "the data are wrong", SECUREWATCH_ACTOR="dana").ended(0)
+    done = place.run(*back, "-o", "json").ended(0)
+
+    assert "an approval by anyone but robin" in waiting.out
+    assert "error[SW413]" in own.err
+    assert (again.data["status"], untouched) == ("waiting", True)
+    assert (done.data["status"], done.data["run"]) == ("live", again.data["run"])
+    assert name_of(url_of(place, backend)) == f"{name_of(old)}_r2"
+    assert orders_in(old) == orders_in(url_of(place, backend)) == 2
