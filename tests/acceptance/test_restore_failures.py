@@ -1,5 +1,6 @@
 """A restore that fails, at each of its steps, by the real program: the database of before serves, and no page is up."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +88,7 @@ def test_whatever_fails_the_database_of_before_serves_and_the_next_try_can_succe
     place.platform.admin("POST", f"/services/{BACKEND}/scripts", {"ends": "build_failed"})
     unbuilt = place.run(*AT_ONCE)
     assert unbuilt.code == 1
+    assert f"is kept and served nobody: {name_of(old)}_r3 on {DATABASE}" in unbuilt.data["detail"]
     still_serves(place, old, 5)
 
     done = place.run(*AT_ONCE).ended(0)
@@ -105,6 +107,7 @@ def test_a_site_that_is_sick_with_the_restored_database_goes_back_to_the_one_of_
         out, err = process.communicate(timeout=60)
 
     assert process.returncode == 6, out + err
+    assert f"while it served is in it alone: {name_of(old)}_r2 on {DATABASE}" in json.loads(out)["detail"]
     still_serves(place, old, 4)
 
 
@@ -150,5 +153,7 @@ def test_a_server_that_stays_away_is_given_up_with_the_page_down_and_its_databas
 
     assert process.returncode == 1, out + err
     assert not is_closed
+    assert json.loads(out)["code"] == "SW613"
+    assert "a database _r2 may be left there" in json.loads(out)["detail"]
     still_serves(place, old, 3)
     place.run("audit", "verify").ended(0)
