@@ -268,7 +268,8 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
         named = next((one for one in case.kept if one.name == request.backup), None)
         if named is None:
             fix = f"`securewatch backup list --customer {slug}` shows those there are"
-            raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", fix=fix)
+            why = "nobody took one of that name here, or it was removed since"
+            raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", why=why, fix=fix)
         if named.verified_at is None:
             raise _no_backup(case, f"{named.name} is not verified", f"securewatch backup verify {named.name}")
         if named.version not in ("", request.version):
