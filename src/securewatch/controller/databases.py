@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 AWAY = ("SW607", "SW609")
 """The storage of the backups, or the database, cannot be reached."""
 RESTORE_TRIES_MAX = 10
-"""How often one process tries a restore while something is away that it needs, before the site is opened on the database that there is."""
+"""How often one process tries a restore that something it needs is away for, before the site opens as it was."""
 RECOVERY_LOOKS_MAX = 60
 """How often one process looks for an instance that a recovery was to make, before it takes it for lost."""
 BACKUPS_MAX = 4
