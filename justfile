@@ -3,6 +3,10 @@
 set positional-arguments
 
 export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
+
+# three workers for two cores, since most tests wait as well as reckon; tests/schedule.py says who gets what
+workers := "3"
+
 # the tests start thousands of processes: none of them is to compile our modules anew, whatever the machine prefers
 export PYTHONDONTWRITEBYTECODE := ""
 
@@ -36,11 +40,11 @@ shape:
 
 # run the tests but the slow ones: ./dev test [PYTEST ARGS]
 test *args:
-    pytest -n 2 --dist loadgroup -m "not slow" "$@"
+    pytest -n {{workers}} --dist load -m "not slow" "$@"
 
 # run every test, the slow ones too
 test-all *args:
-    pytest -n 2 --dist loadgroup "$@"
+    pytest -n {{workers}} --dist load "$@"
 
 # rewrite the golden texts from what the program prints now; read the diff before you commit it
 golden *args:
@@ -50,7 +54,7 @@ golden *args:
 docs *args:
     python tools/make_reference.py "$@"
 
-# 52 days of a release in about a minute, and a bad one, against the local platform on this machine
+# 52 days of a release in about a minute, and a bad one, on this machine; --full: then a database is restored, too
 [no-exit-message]
 demo *args:
     @exec python -m rehearsal.demo "$@"

@@ -1,9 +1,12 @@
-"""Runs every coroutine test, each on a loop of its own."""
+"""Runs every coroutine test, each on a loop of its own, and has the workers' tests handed out by `tests.schedule`."""
 
 import asyncio
 import inspect
+from typing import Any
 
 import pytest
+
+from tests.schedule import Schedule
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -14,6 +17,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
     asyncio.run(pyfuncitem.obj(**arguments))
     return True
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    """How several workers share the tests."""
+    return Schedule(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -300,14 +300,22 @@ def _programs(folder: Path, owner: pwd.struct_passwd | None) -> Path:
     # The programs find their libraries beside the package, relative to themselves.
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
-        shutil.copytree(libraries, folder / libraries.name)
+        shutil.copytree(libraries, folder / libraries.name, copy_function=_link)
     copy = folder / package.name / "pginstall"
     for part in ("lib", "share"):
-        shutil.copytree(package / "pginstall" / part, copy / part, symlinks=True)
+        shutil.copytree(package / "pginstall" / part, copy / part, symlinks=True, copy_function=_link)
     (copy / "bin").mkdir()
     for program in ("initdb", "postgres"):
-        shutil.copy2(package / "pginstall" / "bin" / program, copy / "bin" / program)
+        _link(package / "pginstall" / "bin" / program, copy / "bin" / program)
     return copy / "bin"
+
+
+def _link(source: str | Path, copy: str | Path) -> None:
+    """A hard link, which no other user can write through; a copy where the folders are on two file systems."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)
 
 
 def find_package() -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from copy import deepcopy
 from datetime import datetime
 
 from localrender.backups import Backups, Shelf
@@ -56,6 +57,7 @@ class Platform:
         self.mint: IDMint
         self.touched: set[str] = set()
         self._first_options = _copy(self.options)
+        self._kept: State | None = None
         self._artifacts: dict[str, Built] = {}
         self._wake = asyncio.Event()
         self._jobs = Jobs(host, clock, self._wake)
@@ -89,7 +91,7 @@ class Platform:
         await self.host.close()
 
     async def reset(self) -> None:
-        """Go back to the seeded state: services, env vars, keys, options, faults, limits, journal and applications.
+        """Go back to the seeded or kept state: services, env vars, keys, faults, limits, journal and applications.
 
         Only services that something was done to are restarted, so this takes milliseconds in-process. Real databases
         are empty afterwards, and every backend is restarted to make its tables.
@@ -106,6 +108,10 @@ class Platform:
         self._seed()
         gate = asyncio.Semaphore(SEEDS_AT_ONCE)
         await asyncio.gather(*(self._put_back(service, gate) for service in self._among(touched)))
+
+    def keep(self) -> None:
+        """Let a reset go back to the services and keys of now, not to the seeded ones. Databases stay out of it."""
+        self._kept = deepcopy(self.state)
 
     def advance(self) -> bool:
         """Move every deploy and every backup that is due; True if any moved."""
@@ -133,9 +139,12 @@ class Platform:
         return self._requests.mint("req", self.clock.now()).removeprefix("req-")
 
     def _seed(self) -> None:
-        self.state, self.mint = seed_state(self.world, self.host, self.clock.now())
-        for service_id, artifact in self._artifacts.items():
-            self.state.services[service_id].deploys[0].artifact = artifact
+        if self._kept is not None:
+            self.state = deepcopy(self._kept)
+        else:
+            self.state, self.mint = seed_state(self.world, self.host, self.clock.now())
+            for service_id, artifact in self._artifacts.items():
+                self.state.services[service_id].deploys[0].artifact = artifact
         self.machine = Machine(self.state, Tools(self.clock, self.host, self._jobs, self.mint, self.options))
         shelf = Shelf(self.clock, self.mint, self.options, self._errands, self._storage)
         self.backups = Backups(self.state, shelf, self.machine.events)
@@ -155,12 +164,12 @@ class Platform:
             await self.host.switch(service.id)
 
     async def _put_back(self, service: Service, gate: asyncio.Semaphore) -> None:
-        deploy = service.deploys[0]
-        if deploy.artifact is None:
+        deploy = service.live
+        if deploy is None or deploy.artifact is None:
             return
         async with gate:
-            await self.host.suspend(service.id, False)
-            await self.host.maintain(service.id, False)
+            await self.host.suspend(service.id, service.suspended)
+            await self.host.maintain(service.id, service.maintenance)
             await self.host.misbehave(service.id, None)
             await self.host.start(deploy.artifact, run_env(service, deploy))
             await self.host.switch(service.id)

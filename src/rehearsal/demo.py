@@ -20,8 +20,9 @@ from typing import Any
 
 from localrender.cli import CANNOT_START
 from localrender.vendor import read_commit
-from rehearsal.place import Stage, Unexpected, stage
+from rehearsal.place import Stage, Unexpected, claim, stage, title
 from rehearsal.proof import Deploy, deploys_of, more_than_once, off_calendar, running_on, window_of
+from rehearsal.restoring import play_restore
 from securewatch.cli.failures import as_text
 from securewatch.cli.rollout_flow import WATCH_SECONDS, RolloutLines, RolloutRegion
 from securewatch.core.errors import ExitCode, SecurewatchError
@@ -70,9 +71,13 @@ class Cast:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the demo; 0 where everything ended as it must, 130 after Ctrl-C or SIGTERM, which end every process too."""
     about = f"52 days in about a minute: {GOOD} comes to eight customers; {BAD} is bad, stops early and is taken back."
-    argparse.ArgumentParser(prog="./dev demo", description=about).parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="./dev demo", description=about)
+    parser.add_argument(
+        "--full", action="store_true", help="then one customer goes back with its database; a minute more"
+    )
+    is_full: bool = parser.parse_args(arguments).full
     try:
-        asyncio.run(_play())
+        asyncio.run(_play(is_full=is_full))
     except TimeoutError:
         print(f"demo: not done after {LIMIT_SECONDS:.0f} seconds; this machine is too busy", file=sys.stderr)
     except (Unexpected, *CANNOT_START) as error:
@@ -87,18 +92,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(ExitCode.FAILED)
 
 
-async def _play() -> None:
+async def _play(*, is_full: bool) -> None:
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     print("robin, a release engineer, brings a version to eight customers; dana is the second person who approves.")
     print("Starting a Render-compatible platform and the customers' applications on this machine.", flush=True)
-    async with asyncio.timeout(LIMIT_SECONDS), stage() as place, place.serving() as server:
-        story = Story(place, server, _cast(place))
-        await story.plan()
-        await story.bring()
-        await story.bring_bad()
-        await story.prove()
+    async with asyncio.timeout(LIMIT_SECONDS):
+        async with stage() as place, place.serving() as server:
+            story = Story(place, server, _cast(place))
+            await story.plan()
+            await story.bring()
+            await story.bring_bad()
+            await story.prove()
+        if is_full:
+            await play_restore()
     print(f"\nevery process is ended, every file removed\n\n{NEXT}")
 
 
@@ -120,12 +128,12 @@ class Story:
 
     async def plan(self) -> None:
         """What the release will be, before anything is written."""
-        _title(f"1  The plan: who gets {GOOD}, and when")
+        title(f"1  The plan: who gets {GOOD}, and when")
         await self._place.command("plan-release", "--version", GOOD)
 
     async def bring(self) -> None:
         """The whole calendar, from day 0 to the last enterprise customer and the end of its watch."""
-        _title(f"2  52 days: {GOOD} comes to everybody")
+        title(f"2  52 days: {GOOD} comes to everybody")
         await self._start(GOOD)
         free = self._day_zero[GOOD] + timedelta(days=BUSY_DAYS)
         await self._place.command("pin", BUSY, "--until", f"{free:%Y-%m-%d}", "--reason", "their audit")
@@ -135,7 +143,7 @@ class Story:
 
     async def bring_bad(self) -> None:
         """The bad one: healthy for demo, unhealthy where customers have data of their own."""
-        _title(f"3  {BAD} is bad: it stops in the startup phase and is taken back")
+        title(f"3  {BAD} is bad: it stops in the startup phase and is taken back")
         await self._start(BAD)
         await self._follow(BAD, _is_halted)
         await self._place.command("check-status", "--version", BAD)
@@ -149,10 +157,10 @@ class Story:
 
     async def prove(self) -> None:
         """The claims, from what the platform itself has on record, the mail folder and the audit log."""
-        _title("4  What was proven")
+        title("4  What was proven")
         state, cast = await self._place.look(), self._cast
         made = deploys_of(state)
-        _claim(running_on(state, cast.good) == cast.customers.keys(), f"not everybody runs {GOOD} at the end")
+        claim(running_on(state, cast.good) == cast.customers.keys(), f"not everybody runs {GOOD} at the end")
         had = sorted({one.customer for one in made if one.commit == cast.bad})
         for line in (*self._of_good(state, made), *self._of_bad(made, had), await self._of_letters(had)):
             print(f"  ✔ {line}")
@@ -203,9 +211,9 @@ class Story:
         cast, started = self._cast, [one for one in made if one.commit == self._cast.good and one.trigger == "api"]
         windows = {slug: window_of(cast.customers[slug]) for slug in cast.of("enterprise")}
         astray = off_calendar(started, cast.policies, windows, self._day_zero[GOOD])
-        _claim({one.customer for one in started} == cast.customers.keys(), f"not everybody got {GOOD}")
-        _claim(not more_than_once(made), f"deployed twice: {', '.join(more_than_once(made))}")
-        _claim(not astray, "; ".join(astray))
+        claim({one.customer for one in started} == cast.customers.keys(), f"not everybody got {GOOD}")
+        claim(not more_than_once(made), f"deployed twice: {', '.join(more_than_once(made))}")
+        claim(not astray, "; ".join(astray))
         last = max(one.created_at for one in started) - self._day_zero[GOOD]
         in_windows = sum(one.customer in windows for one in started)
         there = len(running_on(state, cast.good))
@@ -218,8 +226,8 @@ class Story:
     def _of_bad(self, made: Sequence[Deploy], had: Collection[str]) -> list[str]:
         back = [one for one in made if one.trigger == "rollback"]
         spared = self._cast.of("standard", "enterprise")
-        _claim(UNLUCKY in had and not spared & set(had), f"{BAD} came to {', '.join(had) or 'nobody'}")
-        _claim({one.customer for one in back} == set(had), f"{BAD} was not taken back everywhere")
+        claim(UNLUCKY in had and not spared & set(had), f"{BAD} came to {', '.join(had) or 'nobody'}")
+        claim({one.customer for one in back} == set(had), f"{BAD} was not taken back everywhere")
         return [
             f"{len(had)} customers ever had {BAD} ({', '.join(had)}) and are back: {len(back)} rollbacks of services",
             f"{len(spared)} standard and enterprise customers never had it",
@@ -244,15 +252,6 @@ def _is_halted(status: ReleaseStatus) -> bool:
     """Whether the rollout has halted and everybody who failed is back."""
     is_halted = status.rollout.state is RolloutState.HALTED
     return is_halted and all(one.member.state is not MemberState.RUNNING for one in status.members)
-
-
-def _claim(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise Unexpected(otherwise)
-
-
-def _title(text: str) -> None:
-    print(f"\n=== {text} ===", flush=True)
 
 
 if __name__ == "__main__":

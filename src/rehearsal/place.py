@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from securewatch.deps import Deps
 
 RATE = 300.0
 """Product seconds a real second, while something moves; idle time is jumped over."""
+DATABASE_RATE = 60.0
+"""The same where real databases are dumped and restored, which takes real seconds."""
 PROBES = {"dense_interval": "1_hour", "sparse_interval": "1_hour"}
 """Verified customers are looked at each hour, so that weeks of watching fit into a minute."""
 MORE_CUSTOMERS = tuple(
@@ -53,13 +55,15 @@ class Stage:
         """The product's parts as one person's command would make them."""
         return Deps(load_settings({}, self.folder, {**self.platform.environment(), "SECUREWATCH_ACTOR": actor}))
 
-    async def command(self, *words: str, actor: str = "robin", shows: bool = True) -> str:
+    async def command(
+        self, *words: str, actor: str = "robin", shows: bool = True, only: Sequence[str] = (), code: int = 0
+    ) -> str:
         """Run one command to its end, printing it and what it says line by line; gives the last line.
 
-        With `shows` false only the last line is printed.
+        With `shows` false only the last line is printed, with `only` the lines that hold one of these.
 
         Raises:
-            Unexpected: it did not end with exit code 0.
+            Unexpected: it did not end with exit code `code`.
         """
         shown = f"$ {f'SECUREWATCH_ACTOR={actor} ' if actor != 'robin' else ''}securewatch {_spelt(words)}"
         print(f"\n{shown}", flush=True)
@@ -68,13 +72,13 @@ class Stage:
             assert process.stdout is not None
             async for line in process.stdout:
                 last = line.decode().rstrip()
-                if shows:
+                if shows and (not only or any(part in last for part in only)):
                     print(last, flush=True)
-            code = await process.wait()
+            found = await process.wait()
         if not shows:
             print(last, flush=True)
-        if code:
-            raise Unexpected(f"`{shown[2:]}` ended with exit code {code}: {last or 'no word'}")
+        if found != code:
+            raise Unexpected(f"`{shown[2:]}` ended with exit code {found}: {last or 'no word'}")
         return last
 
     @contextlib.asynccontextmanager
@@ -84,10 +88,10 @@ class Stage:
             async with self._process("serve", actor="robin", output=log.fileno()) as process:
                 yield process
 
-    async def look(self) -> Any:
-        """Every service of the platform with all its deploys, as the platform itself knows them."""
+    async def look(self, page: str = "state") -> Any:
+        """What the platform itself has on record: every service with all its deploys, or another page of its."""
         async with httpx2.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"{self.platform.base_url.removesuffix('/v1')}/admin/state", timeout=30)
+            answer = await client.get(f"{self.platform.base_url.removesuffix('/v1')}/admin/{page}", timeout=30)
         return answer.raise_for_status().json()
 
     @contextlib.asynccontextmanager
@@ -109,17 +113,26 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
+async def stage(*, databases: bool = False) -> AsyncIterator[Stage]:
     """A stage while the block runs; at its end every process is ended and every file removed.
+
+    With `databases` the five customers of the sample have a real database each, their applications are processes, and
+    the vendor's releases with migrations are there too.
 
     Raises:
         What `localrender.cli.CANNOT_START` names.
     """
     with tempfile.TemporaryDirectory(prefix="securewatch-demo-") as name:
         folder = Path(name)
-        config = write_config(_PROJECT / "config", folder / "config", MORE_CUSTOMERS)
+        config = write_config(_PROJECT / "config", folder / "config", () if databases else MORE_CUSTOMERS)
         (config / "securewatch.json").write_text(json.dumps({"probe": PROBES}, indent=2), encoding="utf-8")
-        wanted = Wanted(rate=RATE, config_folder=config, processes=False, databases=False)
+        wanted = Wanted(
+            rate=DATABASE_RATE if databases else RATE,
+            config_folder=config,
+            processes=databases,
+            databases=databases,
+            migrations=databases,
+        )
         async with running(wanted) as platform:
             yield Stage(platform, folder)
 
@@ -143,6 +156,17 @@ def _clean_environment() -> dict[str, str]:
     if sys.stdout.isatty() and "NO_COLOR" not in kept:
         kept |= {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}
     return kept
+
+
+def claim(holds: bool, otherwise: str) -> None:
+    """Raise Unexpected with the words unless it holds."""
+    if not holds:
+        raise Unexpected(otherwise)
+
+
+def title(text: str) -> None:
+    """Begin an act."""
+    print(f"\n=== {text} ===", flush=True)
 
 
 def _spelt(words: tuple[str, ...]) -> str:

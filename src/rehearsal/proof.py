@@ -6,7 +6,7 @@ Reads the platform's own record of its deploys and the customers' windows, never
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 DAYS: Mapping[str, tuple[int, int]] = {"demo": (0, 0), "startup": (1, 7), "standard": (8, 21), "enterprise": (22, 51)}
@@ -44,6 +44,23 @@ class Window:
         return datetime.combine(day, clock, self.zone)
 
 
+@dataclass(frozen=True)
+class Write:
+    """One request that changed something of a service, and what it was for."""
+
+    what: str
+    at: datetime
+
+    PAGE: ClassVar[str] = "page"
+    RESTORE: ClassVar[tuple[str, ...]] = (PAGE, "DATABASE_URL", "deploy", PAGE)
+    """What is written to a backend while its customer goes back with its database, in this order."""
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it switched the maintenance page."""
+        return self.what == self.PAGE
+
+
 def window_of(customer: Mapping[str, Any]) -> Window:
     """The maintenance window of an entry in customers.json, such as Saturday 22:00-04:00 in Europe/London."""
     said = customer["maintenance_window"]
@@ -60,6 +77,22 @@ def deploys_of(state: Mapping[str, Any]) -> tuple[Deploy, ...]:
         for made in one["deploys"]
         if made["trigger"] in ("api", "rollback")
     )
+
+
+def writes_to(journal: Collection[Mapping[str, Any]], service_id: str) -> tuple[Write, ...]:
+    """Every write to a service that the platform took, in order: `page`, the key of an env var, or `deploy`."""
+    place, found = f"/services/{service_id}", []
+    for line in journal:
+        _, here, rest = line["path"].partition(place)
+        if here and line["method"] != "GET" and line["status"] in range(200, 300):
+            what = {"": Write.PAGE, "/deploys": "deploy"}.get(rest, rest.rpartition("/")[2])
+            found.append(Write(what, _instant(line["at"])))
+    return tuple(found)
+
+
+def course_of(writes: Collection[Write]) -> tuple[str, ...]:
+    """What was written in which order, without the env vars that any deploy writes."""
+    return tuple(one.what for one in writes if one.what in Write.RESTORE)
 
 
 def running_on(state: Mapping[str, Any], commit: str) -> frozenset[str]:

@@ -8,8 +8,6 @@ import pytest
 
 from tests.acceptance.given import Place, Platform, platform
 
-pytestmark = pytest.mark.xdist_group("acceptance_backups")
-
 BACKEND = "srv-demo-backend-mno345"
 SECRET = "row-canary-5f1d"
 ROWS = (

@@ -12,8 +12,6 @@ import pytest
 
 from tests.acceptance.given import Place, wait_until
 
-pytestmark = pytest.mark.xdist_group("acceptance_bad_input")
-
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", "acme-corp")
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"

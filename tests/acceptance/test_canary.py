@@ -6,11 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.acceptance.given import Place, Ran, wait_until
-
-pytestmark = pytest.mark.xdist_group("acceptance_canary")
 
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"

@@ -7,8 +7,6 @@ import pytest
 
 from tests.acceptance.given import Place, Platform, platform
 
-pytestmark = pytest.mark.xdist_group("acceptance_deploy_story")
-
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"
 

@@ -3,11 +3,8 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.given import Place, Ran
 
-pytestmark = pytest.mark.xdist_group("acceptance_doctor")
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", "acme-corp")
 
 

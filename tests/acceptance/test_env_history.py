@@ -3,11 +3,7 @@
 import signal
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.given import RUN_SECONDS, Place, Ran, wait_until
-
-pytestmark = pytest.mark.xdist_group("acceptance_env_history")
 
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"

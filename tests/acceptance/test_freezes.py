@@ -6,8 +6,6 @@ import pytest
 
 from tests.acceptance.given import Place
 
-pytestmark = pytest.mark.xdist_group("acceptance_freezes")
-
 DEMO = ("deploy-customer", "--version", "v1.1.0", "--customer", "demo")
 BACKEND = "srv-demo-backend-mno345"
 

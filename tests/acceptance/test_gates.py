@@ -8,8 +8,6 @@ import pytest
 
 from tests.acceptance.given import Place
 
-pytestmark = pytest.mark.xdist_group("acceptance_gates")
-
 CUSTOMER = "financefirst"
 BACKEND = "srv-financefirst-backend-yza567"
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", CUSTOMER)

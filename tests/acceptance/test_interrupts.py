@@ -11,8 +11,6 @@ import pytest
 from tests.acceptance.given import BIN, RUN_SECONDS, Place, clean_environment, wait_until
 from tests.acceptance.given import platform as started
 
-pytestmark = pytest.mark.xdist_group("acceptance_following")
-
 BACKEND = "srv-acme-backend-abc123"
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", "acme-corp")
 

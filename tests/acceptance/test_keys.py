@@ -13,8 +13,6 @@ import pytest
 
 from tests.acceptance.given import RUN_SECONDS, Place, Ran, clean_environment, wait_until
 
-pytestmark = pytest.mark.xdist_group("acceptance_keys")
-
 CUSTOMER = ("--customer", "acme-corp")
 OLD, NEW = (base64.b64encode(byte * 32).decode() for byte in (b"o", b"n"))
 ROTATING = """

@@ -9,8 +9,6 @@ from localrender.sample.app.release import Release
 from localrender.vendor import SampleTag, add_release
 from tests.acceptance.given import Place, Platform, platform
 
-pytestmark = pytest.mark.xdist_group("acceptance_migrations")
-
 BACKEND = "srv-demo-backend-mno345"
 CREATES = """
 CREATE TABLE notes (id bigint PRIMARY KEY, remark text);

@@ -3,11 +3,7 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.given import Place, Ran, wait_until
-
-pytestmark = pytest.mark.xdist_group("acceptance_mission_commands")
 
 SCRIPT = "render-deploy.sh"
 BACKEND = "srv-acme-backend-abc123"

@@ -7,7 +7,6 @@ import pytest
 
 from tests.acceptance.given import Place
 
-pytestmark = pytest.mark.xdist_group("acceptance_release_plan")
 SCRIPT = "minor-release-manager.sh"
 PLAN = ("plan-release", "--version", "v1.1.0")
 

@@ -10,8 +10,6 @@ import pytest
 
 from tests.acceptance.given import Place, Platform, end, platform, wait_until
 
-pytestmark = pytest.mark.xdist_group("acceptance_releases")
-
 VERSION = ("--version", "v1.1.0")
 START = ("rollout", "start", *VERSION, "--yes")
 BACKENDS = {

@@ -7,8 +7,6 @@ import pytest
 
 from tests.acceptance.given import RUN_SECONDS, Place, Ran, wait_until
 
-pytestmark = pytest.mark.xdist_group("acceptance_render_failures")
-
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"
 DEPLOY = ("deploy-customer", "--version", "v1.1.0", "--customer", "acme-corp")

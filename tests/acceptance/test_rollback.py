@@ -6,8 +6,6 @@ import pytest
 
 from tests.acceptance.given import RUN_SECONDS, Place, wait_until
 
-pytestmark = pytest.mark.xdist_group("acceptance_rollback")
-
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"
 BACK = ("rollback-customer", "--customer", "acme-corp")

@@ -3,12 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from localrender.vendor import git
 from tests.acceptance.given import Place, Ran, platform
-
-pytestmark = pytest.mark.xdist_group("acceptance_tags")
 
 SCRIPT = "tag-based-deploy.sh"
 

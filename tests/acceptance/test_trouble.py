@@ -5,11 +5,7 @@ import subprocess
 import urllib.request
 from typing import Any
 
-import pytest
-
 from tests.acceptance.given import PROJECT, RUN_SECONDS, Place, Ran, wait_until
-
-pytestmark = pytest.mark.xdist_group("acceptance_trouble")
 
 BACKEND = "srv-acme-backend-abc123"
 FRONTEND = "srv-acme-frontend-def456"

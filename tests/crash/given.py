@@ -23,6 +23,8 @@ MEMORY = Path("/dev/shm")
 RATE = 1200
 """Product seconds a real second: a deploy of two services takes half a second."""
 PATIENCE = {"SECUREWATCH_HTTP_TIMEOUT": "0.5", "SECUREWATCH_ACTOR": "robin"}
+INLINE, THREADED = "sqlite+pysqlite", "sqlite+aiosqlite"
+"""How the product speaks to its state: the same statements and commits without a thread, and as it is used."""
 Point = tuple[str, int]
 
 
@@ -33,6 +35,7 @@ class Stand:
     environ: Mapping[str, str]
     zygote: subprocess.Popen[str]
     folder: Path
+    driver: str = INLINE
     tries: int = field(default=0)
 
     @property
@@ -40,17 +43,24 @@ class Stand:
         """Where the platform is asked and told things outside Render's API."""
         return self.environ["RENDER_HOST"].removesuffix("/v1") + "/admin"
 
-    def reset(self) -> Path:
-        """The seeded platform again, and an empty folder for the product's state."""
+    @property
+    def unused(self) -> Path:
+        """A state database as the product makes it at its first command, and nothing in it."""
+        return self.folder / "unused"
+
+    def reset(self, *, is_first: bool = False) -> Path:
+        """The seeded platform again, and a folder with unused state, or nothing for the first command of all."""
         _call("POST", f"{self.admin}/reset")
         self.tries += 1
         folder = self.folder / str(self.tries)
         folder.mkdir()
+        if not is_first:
+            shutil.copytree(self.unused, folder / "state")
         return folder
 
     def run(self, folder: Path, what: str, **more: Any) -> dict[str, Any]:
         """One process of the product: `deploy` with `version`, `rollback` or `audit`; `kill_at` names a point."""
-        database = f"sqlite+aiosqlite:///{folder / 'state' / 'state.db'}"
+        database = f"{self.driver}:///{folder / 'state' / 'state.db'}"
         environ = {**self.environ, **PATIENCE, "SECUREWATCH_DATABASE_URL": database}
         command = {"what": what, "folder": str(folder), "slug": SLUG, "environ": environ, **more}
         assert self.zygote.stdin is not None
@@ -139,6 +149,7 @@ def standing(
     *,
     flags: Sequence[str] = ("--no-database",),
     more_environ: Mapping[str, str] | None = None,
+    driver: str = INLINE,
 ) -> Iterator[Stand]:
     """A platform with in-process applications and a fast clock, and a zygote; both are ended in the end.
 
@@ -158,10 +169,12 @@ def standing(
             environ = {**_read_env(platform, env_file), **(more_environ or {})}
             zygote = _start("tests.crash.zygote")
             try:
-                stand = Stand(environ, zygote, folder)
-                practice = stand.reset()
-                for what, more in (("deploy", {"version": "v1.1.0"}), ("rollback", {}), ("audit", {})):
+                stand = Stand(environ, zygote, folder, driver)
+                practice = stand.reset(is_first=True)
+                for what, more in (("audit", {}), ("deploy", {"version": "v1.1.0"}), ("rollback", {})):
                     assert stand.run(practice, what, practises=True, **more)["code"] == 0, stand.words(practice)
+                    if what == "audit":
+                        shutil.copytree(practice / "state", stand.unused)
                 yield stand
             finally:
                 _end(zygote)

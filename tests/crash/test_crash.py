@@ -47,9 +47,9 @@ BAD_DEPLOY = Scenario("deploy", 6, live=OLD, release=BAD)
 ROLLBACK = Scenario("rollback", 0, live=OLD, release=GOOD, before=(GOOD,))
 
 
-def prepare(stand: Stand, scenario: Scenario) -> tuple[Path, dict[str, Any]]:
+def prepare(stand: Stand, scenario: Scenario, *, is_first: bool = False) -> tuple[Path, dict[str, Any]]:
     """A folder and the seeded platform's state, with everything done that comes before the command."""
-    folder = stand.reset()
+    folder = stand.reset(is_first=is_first)
     seeded = stand.services()
     for version in scenario.before:
         assert stand.run(folder, "deploy", version=version)["code"] == 0, stand.words(folder)
@@ -60,7 +60,7 @@ def prepare(stand: Stand, scenario: Scenario) -> tuple[Path, dict[str, Any]]:
 
 def record(stand: Stand, scenario: Scenario, *, at_every_step: bool = False) -> list[Point]:
     """The boundaries of one whole run of the command."""
-    folder, _ = prepare(stand, scenario)
+    folder, _ = prepare(stand, scenario, is_first=True)
     found = stand.run(folder, scenario.what, records=True, **scenario.more)
     assert found["code"] == scenario.code, stand.words(folder)
     return points_of(found["seen"], at_every_step=at_every_step)
@@ -109,8 +109,9 @@ def try_reads(stand: Stand, scenario: Scenario, points: Sequence[Point]) -> list
     """Kill at points before the command's first commit, one after another over one state, then run it to its end.
 
     Nothing was begun at such a point: the platform must be untouched after each, and each next try is a resumption.
+    There is no state yet before the first one.
     """
-    folder, seeded = prepare(stand, scenario)
+    folder, seeded = prepare(stand, scenario, is_first=True)
     before = stand.services()
     found = []
     for point in points:
@@ -169,14 +170,12 @@ def reads(points: Sequence[Point]) -> Sequence[Point]:
     return [point for point in points if " | " in point[0]]
 
 
-@pytest.mark.xdist_group("crash deploy")
 def test_a_deploy_killed_anywhere_is_carried_on_and_made_once(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
     try_points(stand, DEPLOY, every, record_property)
 
 
-@pytest.mark.xdist_group("crash deploy")
 def test_a_deploy_whose_answer_was_lost_is_adopted_also_when_killed(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
@@ -184,7 +183,6 @@ def test_a_deploy_whose_answer_was_lost_is_adopted_also_when_killed(
     try_points(stand, scenario, around_doubt, record_property)
 
 
-@pytest.mark.xdist_group("crash deploy")
 def test_a_deploy_that_never_arrived_is_sent_again_also_when_killed(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
@@ -192,7 +190,6 @@ def test_a_deploy_that_never_arrived_is_sent_again_also_when_killed(
     try_points(stand, scenario, around_doubt, record_property)
 
 
-@pytest.mark.xdist_group("crash deploy")
 def test_a_deploy_accepted_without_a_word_is_adopted_also_when_killed(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
@@ -200,14 +197,12 @@ def test_a_deploy_accepted_without_a_word_is_adopted_also_when_killed(
     try_points(stand, Scenario("deploy", 0, live=GOOD, release=GOOD, fault=fault), around_doubt, record_property)
 
 
-@pytest.mark.xdist_group("crash back")
 def test_a_bad_version_killed_anywhere_is_still_taken_back_with_its_env_vars(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
     try_points(stand, BAD_DEPLOY, from_the_send, record_property)
 
 
-@pytest.mark.xdist_group("crash back")
 def test_a_rollback_killed_anywhere_is_carried_on_and_made_once(
     stand: Stand, record_property: Callable[[str, object], None]
 ) -> None:
@@ -215,7 +210,6 @@ def test_a_rollback_killed_anywhere_is_carried_on_and_made_once(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("crash back")
 @pytest.mark.parametrize("scenario", [DEPLOY, BAD_DEPLOY, ROLLBACK], ids=lambda scenario: scenario.name)
 def test_a_command_killed_at_any_read_of_any_step_is_carried_on(
     stand: Stand, record_property: Callable[[str, object], None], scenario: Scenario
@@ -223,7 +217,6 @@ def test_a_command_killed_at_any_read_of_any_step_is_carried_on(
     try_points(stand, scenario, reads, record_property, at_every_step=True)
 
 
-@pytest.mark.xdist_group("crash deploy")
 def test_without_the_look_before_the_act_the_suite_fails(stand: Stand) -> None:
     points = [(f"{POST} after", 1), (f"{POST} before", 1)]
 

@@ -1,54 +1,16 @@
 """A deploy with a backup and migrations, killed at every boundary of both and resumed: the database is whole."""
 
-import asyncio
-import json
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from localrender.database import EmbeddedPostgres
-from tests.crash.given import SERVICES, Point, Stand, points_of, problems_of, standing
+from tests.crash.databases import FILL, ROWS, SCHEMA, ask, need_a_backup, scratch_server
+from tests.crash.given import Point, Stand, points_of, problems_of, standing
 
-pytestmark = pytest.mark.xdist_group("crash database")
 VERSION = "v1.3.0"
-ROWS = 40
 TRIES_MAX = 3
-SCHEMA = """
-CREATE TABLE orders (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    amount numeric(12, 2) NOT NULL,
-    note text NOT NULL DEFAULT '',
-    created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()
-)
-"""
-
-
-def need_a_backup(config: Path) -> None:
-    """Let acme-corp's phase ask for a backup before each deploy."""
-    path = config / "render-deployment.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    for phase in document["deployment_phases"].values():
-        phase["rollback_method"] = "snapshot_restore"
-    path.write_text(json.dumps(document), encoding="utf-8")
-
-
-@contextmanager
-def scratch_server() -> Iterator[str]:
-    """The URL of a database on a server on which scratch databases may be made."""
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
-        Path(folder).chmod(0o711)
-        server = EmbeddedPostgres(Path(folder))
-        runner.run(server.start())
-        try:
-            yield runner.run(server.create_database("scratch"))
-        finally:
-            runner.run(server.stop())
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +25,11 @@ def stand() -> Iterator[Stand]:
         yield found
 
 
-def ask(stand: Stand, statement: str) -> list[tuple[Any, ...]]:
-    """What acme-corp's database answers."""
-    url = stand.services()[SERVICES[0]]["env"]["DATABASE_URL"]
-    with psycopg.connect(url, autocommit=True) as connection:
-        answer = connection.execute(statement.encode())
-        return answer.fetchall() if answer.description else []
-
-
 def begin(stand: Stand) -> tuple[Path, dict[str, Any]]:
     """The seeded platform, with rows in the database, and an empty folder."""
     folder = stand.reset()
     ask(stand, SCHEMA)
-    ask(stand, f"INSERT INTO orders (amount, note) SELECT i, 'n' || i FROM generate_series(1, {ROWS}) AS i")
+    ask(stand, FILL)
     return folder, stand.services()
 
 

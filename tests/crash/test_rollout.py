@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.crash.given import Stand, commit_of, problems_of_service, standing
+from tests.crash.given import THREADED, Stand, commit_of, problems_of_service, standing
 
-pytestmark = pytest.mark.xdist_group("crash rollout")
 VERSION = "v1.1.0"
 CUSTOMERS = 20
 SEED = 3
@@ -66,8 +65,8 @@ def _read(path: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Stand]:
-    """A platform with 20 customers, and a zygote."""
-    with standing(make_fleet) as found:
+    """A platform with 20 customers, and a zygote; here a kill may also hit statements on their way through threads."""
+    with standing(make_fleet, driver=THREADED) as found:
         yield found
 
 

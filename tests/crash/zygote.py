@@ -13,12 +13,16 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from securewatch.backup import beside
+from securewatch.backup import restore as backup_restore
 from securewatch.cli.flow import How, run_plan, run_rollback
+from securewatch.cli.restore_flow import run_restore
 from securewatch.cli.rollout_flow import RolloutHow, run_rollout
 from securewatch.cli.session import Session
 from securewatch.config.settings import load_settings
@@ -33,6 +37,7 @@ from securewatch.operations.audits import verify_log
 from securewatch.operations.follow import FollowOptions
 from securewatch.operations.plan import DeployRequest
 from securewatch.operations.release.status import load_release_status
+from securewatch.operations.restore import RestoreRequest
 from securewatch.operations.rollback import RollbackRequest
 from securewatch.store import effects as effect_rows
 
@@ -102,9 +107,8 @@ async def _play(command: dict[str, Any], hook: Hook) -> int:
     settings = load_settings({}, Path(command["folder"]), environ)
     session = Session(None, None, is_json=True)
     async with Deps(settings, io_hook=hook) as deps:
-        if command["what"] == "rollback":
-            request = RollbackRequest(command["slug"], reason="customer-request")
-            return int(await run_rollback(deps, session, request, How(is_sure=True)))
+        if command["what"] in ("rollback", "restore"):
+            return await _go_back(deps, session, command)
         if command["what"] == "audit":
             return await _audit(deps)
         if command["what"] == "rollout":
@@ -120,6 +124,15 @@ async def _play(command: dict[str, Any], hook: Hook) -> int:
             hook.seen += [f"{one.slug} {one.status}" for one in status.members]
             return 0
         return int(await run_plan(deps, session, DeployRequest(command["slug"], command["version"]), How(is_sure=True)))
+
+
+async def _go_back(deps: Deps, session: Session, command: dict[str, Any]) -> int:
+    """By code alone, or with the database."""
+    slug, how = command["slug"], How(is_sure=True)
+    if command["what"] == "rollback":
+        return int(await run_rollback(deps, session, RollbackRequest(slug, reason="customer-request"), how))
+    asked = RestoreRequest(slug, command["version"], takes_backup=command["takes_backup"], confirmed=slug)
+    return int(await run_restore(deps, session, asked, how))
 
 
 async def _audit(deps: Deps) -> int:
@@ -141,6 +154,43 @@ async def _send_blindly(effect: Effect, tools: Tools, _sending: effects.Sending)
     return await effects.ensure_deploy(blinded, tools, sending)
 
 
+def _mark_restores(hook: Boundaries) -> None:
+    """Let a child cross boundaries inside a restore too, where it speaks to the database server.
+
+    What is crossed is what the product does between two statements; it offers no hook there itself.
+    """
+    comment, restore_into, drop, dump = beside._comment, beside.restore_into, beside._drop, backup_restore.restore_dump
+
+    async def commenting(connection: Any, new: str, text: str) -> None:
+        kind = "begun" if text.startswith(beside._BEGUN) else "whole"
+        hook(f"restore mark {kind} before")  # the first: a database without a mark
+        await comment(connection, new, text)
+        hook(f"restore mark {kind} after")
+
+    async def restoring(*args: Any, **more: Any) -> Any:
+        found = await restore_into(*args, **more)
+        hook("restore compared after")
+        return found
+
+    async def dropping(*args: Any) -> None:
+        hook("restore drop before")
+        await drop(*args)
+        hook("restore drop after")
+
+    async def feeding(programs: Any, address: Any, pieces: Any, **more: Any) -> None:
+        async def passed() -> AsyncIterator[bytes]:
+            async for piece in pieces:
+                hook("restore piece before")
+                yield piece
+                hook("restore piece after")
+
+        await dump(programs, address, passed(), **more)
+        hook("restore filled after")
+
+    beside._comment, beside.restore_into, beside._drop = commenting, restoring, dropping
+    backup_restore.restore_dump = feeding
+
+
 def _child(command: dict[str, Any], report: int) -> int:
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
     sys.stderr = open(Path(command["folder"]) / "stderr.txt", "a")  # noqa: SIM115
@@ -148,6 +198,8 @@ def _child(command: dict[str, Any], report: int) -> int:
         effects._WORK[EffectKind.DEPLOY] = _send_blindly  # proves that the suite can fail
     kill_at = tuple(command["kill_at"]) if command.get("kill_at") else None
     hook = Kinds(command, report) if "known" in command else Boundaries(kill_at)
+    if command["what"] == "restore" and isinstance(hook, Boundaries):
+        _mark_restores(hook)
     try:
         code = asyncio.run(_play(command, hook))
     except SecurewatchError as error:

@@ -6,7 +6,7 @@ writes, such as `created_at` and `updated_at`. A table of which neither changed 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -78,15 +78,18 @@ async def estimate_losses(database: DatabaseAddress, header: Header, trailer: Tr
     return tuple(sorted(losses, key=lambda one: one.name))
 
 
-async def estimate_losses_since(database: DatabaseAddress, at: datetime) -> tuple[TableLoss, ...]:
-    """What the rows of every table tell of the time since `at`, without a backup to compare with: of rows that were
-    removed nothing. Raises Retryable (SW609).
+async def estimate_losses_since(database: DatabaseAddress, ago: timedelta) -> tuple[TableLoss, ...]:
+    """What the rows of every table tell of so much time until now, by the server's clock, without a backup to compare
+    with: of rows that were removed nothing. Raises Retryable (SW609).
     """
     async with open_snapshot(database) as snapshot:
         times = await _read_times(snapshot)
         names = {show_name(*table): table for table in snapshot.tables}
         now = await snapshot.read_tables()
-        found = [await _Since(snapshot, names[one.name], times.get(one.name, ()), at).count(one) for one in now]
+        found = [
+            await _Since(snapshot, names[one.name], times.get(one.name, ()), snapshot.at - ago).count(one)
+            for one in now
+        ]
     return tuple(sorted(found, key=lambda one: one.name))
 
 

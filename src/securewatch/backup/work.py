@@ -57,7 +57,7 @@ class Backups:
 
     async def losses_since(self, url: str, at: datetime) -> tuple[TableLoss, ...]:
         """What was written to the database at `url` since `at`. Raises as `estimate_losses` does."""
-        return await estimate_losses_since(DatabaseAddress(url), at)
+        return await estimate_losses_since(DatabaseAddress(url), self.place.clock.now() - at)
 
     async def restore_beside(
         self, name: str, *, customer: str, key: tuple[str, bytes], url: str, new: NewDatabase

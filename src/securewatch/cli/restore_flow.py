@@ -15,6 +15,7 @@ from securewatch.operations.history import load_runs
 from securewatch.operations.restore import (
     PlannedRestore,
     RestoreRequest,
+    find_done,
     find_unfinished,
     plan_restore,
     start_restore,
@@ -54,6 +55,10 @@ async def run_restore(deps: Deps, session: Session, request: RestoreRequest, how
 async def _go_back_by_code(deps: Deps, session: Session, found: PlannedRestore, how: How) -> ExitCode:
     """No restore is needed: the recorded pair, where that is the version asked for."""
     request, slug = found.request, found.customer.slug
+    done = await find_done(deps, request)
+    if done is not None:
+        say(f"{done.id} took {slug} to {done.version}, and nothing came after it: there is nothing to do")
+        return await follow_run(deps, session, done, replace(how, is_detached=False))
     say(f"no restore of {slug}'s database is needed ({found.why}); --restore-database restores it all the same")
     way = await load_way_back(deps, found.customer, await load_runs(deps, slug))
     if way is not None and way.to and way.to != request.version:

@@ -154,7 +154,7 @@ class CustomerDatabases:
         window = await postgres.fetch_recovery_window(self.client, of, priority=Priority.DEPLOY)
         reach = reach_of(window, self.clock.now())
         if not reach.holds(at):
-            why = f"Render can recover it {recovery_words(reach)}"
+            why = f"recovery by Render: {recovery_words(reach)}"
             raise Refused("SW614", f"{of} cannot be recovered to {at:%Y-%m-%d %H:%M} UTC", why=why)
         guard = await begin()
         await postgres.recover(self.client, of, at=at, name=name, priority=Priority.DEPLOY, guard=guard)

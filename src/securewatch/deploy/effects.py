@@ -214,14 +214,19 @@ async def _refusal(effect: Effect, tools: Tools, *, needs_autodeploy_off: bool) 
 async def _look(effect: Effect, tools: Tools, *, trigger: str, commit: str) -> Outcome | Mapping[str, Any]:
     """What an earlier send of this effect made, also one that was believed lost; else what exists before the send.
 
-    Only our request can have made a deploy that is new since the first snapshot, with our trigger and commit (S1).
+    Only our request can have made a deploy that is new since the first snapshot, with our trigger and commit (S1). The
+    snapshot names only what such a search meets: older ones, of a version that ran here before, are none of ours.
     """
-    since = search_start(effect.before) if effect.state.was_sent else None
+    since = search_start(effect.before)
     found = await deploys.fetch_deploys(
-        tools.client, ServiceID(effect.service_id), created_after=since, priority=Priority.DEPLOY
+        tools.client,
+        ServiceID(effect.service_id),
+        created_after=since if effect.state.was_sent else None,
+        priority=Priority.DEPLOY,
     )
     known = set(effect.before.get("ids", ()))
-    ours = [one for one in found if one.id not in known and one.trigger == trigger and is_at(one, commit)]
+    new = [one for one in found if one.id not in known and not _is_before(one, since)]
+    ours = [one for one in new if one.trigger == trigger and is_at(one, commit)]
     if effect.before and len(ours) == 1:
         return Outcome(OutcomeKind.CONFIRMED, {"deploy_id": ours[0].id, "adopted": True})
     if effect.before and ours:
@@ -263,6 +268,10 @@ def search_start(before: Mapping[str, Any]) -> datetime | None:
     """Where a search after a send begins: Render's newest stamp before it, less a margin; None for everything."""
     newest = before.get("newest")
     return datetime.fromisoformat(newest) - STAMP_MARGIN if newest else None
+
+
+def _is_before(deploy: Deploy, since: datetime | None) -> bool:
+    return since is not None and deploy.created_at is not None and deploy.created_at <= since
 
 
 def is_at(deploy: Deploy, commit: str) -> bool:

@@ -11,7 +11,7 @@ from securewatch.deploy.model import Run, RunKind, ServiceKind, ServicePlan, Sta
 from securewatch.deploy.steps import effect_of, moved, new_effect, wait
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, NewEffect, View
 
-CLOSE, RESTORE, OPEN = "close", "restore-database", "open"
+CLOSE, RESTORE, OPEN, REOPEN = "close", "restore-database", "open", "reopen"
 """The words in the names of a restore's effects."""
 _ENDED_ELSEWHERE = (Stage.HELD, Stage.FAILED, Stage.ROLLED_BACK)
 
@@ -63,14 +63,15 @@ def after_live(view: View, service: ServicePlan) -> Stage:
 
 def decide_opening(view: View, now: datetime) -> Decision:
     """The backend serves from the restored database: the maintenance page goes."""
-    opening = open_again(view, now)
+    opening = open_again(view, now, OPEN)
     return opening if opening is not None else moved(view.run, Stage.SETTLING, now)
 
 
-def open_again(view: View, now: datetime) -> Decision | None:
+def open_again(view: View, now: datetime, word: str = REOPEN) -> Decision | None:
     """Take down the maintenance page that this attempt put up; None once it is down, or where it never was up.
 
-    Whoever put one up before us wanted what the run now brings; a page that cannot be taken down calls a person.
+    Whoever put one up before us wanted what the run now brings; a page that cannot be taken down calls a person. On the
+    way back it is tried anew.
     """
     backend = view.customer.backend
     closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
@@ -78,11 +79,11 @@ def open_again(view: View, now: datetime) -> Decision | None:
         return wait(view.run, "finding out whether the maintenance page is up")
     if backend is None or closed is None or closed.state is not EffectState.CONFIRMED:
         return None
-    effect = effect_of(view, OPEN, backend.kind)
-    if effect is None:
-        return Decision(view.run, effects=(_maintenance(view, OPEN, backend, is_on=False),))
-    if effect.state is EffectState.CONFIRMED:
+    if _is_open(view, backend):
         return None
+    effect = effect_of(view, word, backend.kind)
+    if effect is None:
+        return Decision(view.run, effects=(_maintenance(view, word, backend, is_on=False),))
     if effect.state is EffectState.FAILED:
         detail = f"{backend.service_id}: the maintenance page could not be taken down: {effect.reason}"
         return moved(view.run, Stage.HELD, now, code="SW613", detail=detail)
@@ -108,9 +109,10 @@ def with_words(view: View, found: Decision) -> Decision:
 def _is_closed(view: View) -> bool:
     """Whether this attempt put a maintenance page up that is up, or may be."""
     backend = view.customer.backend
-    closed, opened = (effect_of(view, word, backend.kind) if backend else None for word in (CLOSE, OPEN))
-    is_up = closed is not None and (closed.state.was_sent or closed.state is EffectState.CONFIRMED)
-    return is_up and (opened is None or opened.state is not EffectState.CONFIRMED)
+    closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
+    if backend is None or closed is None or _is_open(view, backend):
+        return False
+    return closed.state.was_sent or closed.state is EffectState.CONFIRMED
 
 
 def _left_words(view: View, run: Run) -> str:
@@ -125,6 +127,11 @@ def _left_words(view: View, run: Run) -> str:
     if not run.went_live:
         return f"the restored database is kept and served nobody: {made}"
     return f"the restored database is kept; what was written to it while it served is in it alone: {made}"
+
+
+def _is_open(view: View, backend: ServicePlan) -> bool:
+    found = (effect_of(view, word, backend.kind) for word in (OPEN, REOPEN))
+    return any(one is not None and one.state is EffectState.CONFIRMED for one in found)
 
 
 def is_restoring(view: View) -> bool:
@@ -142,6 +149,8 @@ def done_words(view: View) -> str:
         return ""
     new, old = (effect.result.get(key, "") for key in ("database", "kept"))
     said = "; ".join(f"{table}: {words}" for table, words in dict(effect.result.get("lost") or {}).items())
+    made, before = (effect.result.get(key, "") for key in ("postgres_id", "instance_before"))
+    new += f" on {made} (name that one in the files: database_id)" if made != before else ""
     words = f"the database is {new}; the one of before is kept, with all that was written since: {old}"
     return f"{words} ({said})" if said else words
 

@@ -114,6 +114,15 @@ async def find_unfinished(deps: Deps, request: RestoreRequest) -> Run | None:
     )
 
 
+async def find_done(deps: Deps, request: RestoreRequest) -> Run | None:
+    """The restore that took the customer to that version, where nothing was begun after it: then nothing is to do."""
+    found = await load_runs(deps, deps.fleet.find_customer(request.slug).slug)
+    newest = max(found, key=lambda run: run.generation, default=None)
+    if newest is None or newest.kind is not RunKind.RESTORE or newest.stage is not Stage.DONE:
+        return None
+    return newest if newest.version == request.version else None
+
+
 async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     """Find out whether the database must be restored, from what, and what would be lost. Writes nothing.
 
@@ -128,17 +137,27 @@ async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     expected = expected_services(deps.fleet, customer, BOTH)
     facts = await fetch_all(deps, expected)
     case = await _load(deps, customer, request, facts)
-    barring = await find_barring(deps, _runs_since(case))
+    why = await _why_needed(case)
     is_asked = request.restores_always or request.backup or request.at is not None
-    if not barring and not is_asked:
+    if not why and not is_asked:
         return PlannedRestore(request, customer, f"no irreversible migration since {request.version}")
-    why = f"irreversible since {request.version}: {next(iter(barring.values()))}" if barring else "it was asked for"
     checks = check_services(customer, expected, facts, owner_id)
     wanted = _database_of(case)
     url = await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
     backup, reach = await _choose(case, wanted.postgres_id)
+    why = why or "it was asked for"
     planned = replace(await _plan(case, owner_id, backup), checks=tuple(checks))
     return PlannedRestore(request, customer, why, planned, backup, await _losses(case, backup, url), reach)
+
+
+async def _why_needed(case: _Case) -> str:
+    """Why code alone cannot go back to the version; empty where it can."""
+    since = _runs_since(case)
+    restored = next((run for run in since if (run.kind, run.stage) == (RunKind.RESTORE, Stage.DONE)), None)
+    if restored is not None:
+        return f"{restored.id} restored the database to that of {restored.version} since"
+    barring = await find_barring(case.deps, since)
+    return f"irreversible since {case.request.version}: {next(iter(barring.values()))}" if barring else ""
 
 
 async def _plan(case: _Case, owner_id: str, backup: Backup | None) -> Planned:
@@ -233,7 +252,7 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
             raise Refused(
                 "SW614",
                 f"the database of {slug} cannot be recovered to {request.at:%Y-%m-%d %H:%M} UTC",
-                why=f"Render can recover it {recovery_words(reach)}",
+                why=f"recovery by Render: {recovery_words(reach)}",
                 fix=f"choose a time in between, or a backup: securewatch backup list --customer {slug}",
             )
         ran = next((one.version for one in case.released if one.since <= request.at), request.version)

@@ -9,7 +9,6 @@ from securewatch.backup.connection import DatabaseAddress
 from securewatch.backup.losses import TableLoss, estimate_losses
 from tests.integration.backup.given import Databases, execute, given, running_databases
 
-pytestmark = pytest.mark.xdist_group("backup_losses")
 BOTH = "created_at timestamptz DEFAULT clock_timestamp(), updated_at timestamptz DEFAULT clock_timestamp()"
 
 

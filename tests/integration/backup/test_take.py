@@ -27,7 +27,6 @@ from tests.integration.backup.given import (
     wanted,
 )
 
-pytestmark = pytest.mark.xdist_group("backup_take")
 PARENT = """
 import asyncio, sys
 from pathlib import Path

@@ -31,7 +31,6 @@ from tests.integration.backup.given import (
 )
 from tests.integration.backup.test_take import make_program, programs_of
 
-pytestmark = pytest.mark.xdist_group("backup_verify")
 HOLDER = """
 import asyncio
 from securewatch.backup.keeper import open_server

@@ -26,8 +26,8 @@ def posts(engine: Engine) -> int:
     return sum(one.startswith("POST") for one in engine.wire.writes)
 
 
-async def foreign_deploy(engine: Engine) -> None:
-    answer = await engine.rig.api.post(f"/services/{SERVICE}/deploys", json={"commitId": NEW})
+async def foreign_deploy(engine: Engine, commit: str = NEW) -> None:
+    answer = await engine.rig.api.post(f"/services/{SERVICE}/deploys", json={"commitId": commit})
     assert answer.status_code < 300
 
 
@@ -98,6 +98,25 @@ async def test_none_is_not_believed_before_the_grace_and_arms_again_after_it(tmp
         assert (early.state, late.state) == (EffectState.IN_DOUBT, EffectState.DROPPED)
         assert (again.seq, again.state) == (2, EffectState.CONFIRMED)
         assert len(engine.ours()) == 1
+
+
+async def test_armed_again_it_adopts_no_deploy_from_when_the_same_version_ran_before(tmp_path: Path) -> None:
+    async with running_engine(tmp_path) as engine:
+        for commit in (NEW, OLD):
+            await foreign_deploy(engine, commit)
+            await engine.pass_seconds(3600)
+        earlier = [one.id for one in engine.ours()]
+        made = await engine.intend(deploy())
+        await engine.arm("drop_before", method="POST", path=DEPLOYS)
+        await engine.work(made)
+        await engine.pass_seconds(301)
+        await engine.work(made)
+
+        again = await engine.work(await engine.intend(deploy()))
+
+        assert (again.seq, again.state) == (2, EffectState.CONFIRMED)
+        assert again.result["deploy_id"] not in earlier
+        assert len(engine.ours()) == len(earlier) + 1
 
 
 async def test_the_grace_is_real_time_too(tmp_path: Path) -> None:

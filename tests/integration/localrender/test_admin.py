@@ -36,6 +36,23 @@ async def test_a_reset_puts_everything_back() -> None:
         assert len((await rig.admin.get("/journal")).json()) == 1
 
 
+async def test_a_reset_goes_back_to_what_was_kept() -> None:
+    async with running_rig() as rig:
+        await rig.deploy(1)
+        await rig.pass_seconds(55)
+        assert (await rig.admin.post("/keep")).status_code == 204
+        kept = (await rig.admin.get(f"/services/{BACKEND}")).json()
+        await rig.deploy(2)
+        await rig.pass_seconds(55)
+        await rig.api.put(f"/services/{BACKEND}/env-vars", json=[])
+
+        for _ in range(2):
+            await rig.admin.post("/reset")
+
+            assert (await rig.admin.get(f"/services/{BACKEND}")).json() == kept
+            assert rig.host.serving[BACKEND][0] == rig.host.tags["v1.1.0"].id
+
+
 async def test_a_reset_leaves_untouched_services_alone() -> None:
     async with running_rig() as rig:
         rig.host.calls.clear()

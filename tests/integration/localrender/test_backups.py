@@ -15,8 +15,6 @@ from localrender.model import Options
 from tests.fakes.rig import DATABASE, Rig
 from tests.integration.localrender.given_databases import acme_of, ask, cluster, events_of, orders_of, rig_over
 
-pytestmark = pytest.mark.xdist_group("embedded-postgres")
-
 EXPORT = f"/postgres/{DATABASE}/export"
 RECOVERY = f"/postgres/{DATABASE}/recovery"
 SNAPSHOT = f"/postgres/{DATABASE}/snapshot"

@@ -16,8 +16,6 @@ import pytest
 from localrender.serve import Wanted, running
 from tests.integration.localrender.given_databases import ask, until
 
-pytestmark = pytest.mark.xdist_group("embedded-postgres")
-
 BACKEND, FRONTEND, DATABASE = "srv-a-backend", "srv-a-frontend", "dpg-a"
 RATE = 600.0
 

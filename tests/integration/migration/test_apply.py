@@ -1,10 +1,9 @@
 """Migrations against a real PostgreSQL: each wholly or not at all, once, whoever else is at it or dies meanwhile."""
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from itertools import count
 
 import psycopg
 import pytest
@@ -14,8 +13,9 @@ from securewatch.core.errors import NeedsHuman, Refused, Rejected, Retryable
 from securewatch.migration.apply import Applied, apply_migrations
 from securewatch.migration.files import Migration
 from securewatch.versions.version import parse_version
+from tests.integration.localrender.given_databases import cluster
 
-pytestmark = pytest.mark.xdist_group("migration_apply")
+_numbers = count(1)
 TABLE = "CREATE TABLE orders (id bigint PRIMARY KEY, note text);"
 
 SLEEPING = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'securewatch' AND wait_event = 'PgSleep'"
@@ -29,17 +29,17 @@ FIRST = migration("001_orders.sql", TABLE + "INSERT INTO orders VALUES (1, 'secr
 SECOND = migration("002_paid.sql", "ALTER TABLE orders ADD COLUMN paid boolean;")
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """One server for all tests."""
+    with cluster() as found:
+        yield found
+
+
 @asynccontextmanager
-async def database() -> AsyncIterator[str]:
-    """The URL of an empty database of a server that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        server = EmbeddedPostgres(Path(folder))
-        await server.start()
-        try:
-            yield await server.create_database("acme")
-        finally:
-            await server.stop()
+async def database(server: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The URL of an empty database with a role of its own."""
+    yield await server.create_database(f"acme_{next(_numbers)}")
 
 
 async def ask(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -48,8 +48,8 @@ async def ask(url: str, statement: str) -> list[tuple[object, ...]]:
         return await answer.fetchall() if answer.description else []
 
 
-async def test_each_is_applied_once_and_stands_in_the_ledger() -> None:
-    async with database() as url:
+async def test_each_is_applied_once_and_stands_in_the_ledger(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
         assert await apply_migrations(url, [FIRST]) == Applied((FIRST.id,))
         assert await apply_migrations(url, [FIRST, SECOND]) == Applied((FIRST.id, SECOND.id))
         assert await apply_migrations(url, [FIRST, SECOND]) == Applied((FIRST.id, SECOND.id))
@@ -61,17 +61,17 @@ async def test_each_is_applied_once_and_stands_in_the_ledger() -> None:
         assert await ask(url, "SELECT id, note, paid FROM orders") == [(1, "secret word", None)]
 
 
-async def test_two_at_once_apply_each_once() -> None:
-    async with database() as url:
+async def test_two_at_once_apply_each_once(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
         done = await asyncio.gather(*(apply_migrations(url, [FIRST, SECOND]) for _ in range(4)))
 
         assert set(done) == {Applied((FIRST.id, SECOND.id))}
         assert await ask(url, "SELECT count(*) FROM orders") == [(1,)]
 
 
-async def test_one_that_fails_leaves_the_database_as_it_was_and_tells_no_data() -> None:
+async def test_one_that_fails_leaves_the_database_as_it_was_and_tells_no_data(server: EmbeddedPostgres) -> None:
     broken = migration("002_broken.sql", "ALTER TABLE orders ADD COLUMN a int;\nSELECT note::int FROM orders;")
-    async with database() as url:
+    async with database(server) as url:
         done = await apply_migrations(url, [FIRST, broken, SECOND])
 
         error = done.error
@@ -84,8 +84,8 @@ async def test_one_that_fails_leaves_the_database_as_it_was_and_tells_no_data() 
         assert await ask(url, "SELECT * FROM orders") == [(1, "secret word")]
 
 
-async def test_the_line_of_a_statement_that_cannot_be_is_told() -> None:
-    async with database() as url:
+async def test_the_line_of_a_statement_that_cannot_be_is_told(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
         done = await apply_migrations(url, [migration("002.sql", "SELECT 1;\n\nSELECT nothing;")])
 
         assert done.error is not None
@@ -93,10 +93,12 @@ async def test_the_line_of_a_statement_that_cannot_be_is_told() -> None:
         assert await ask(url, "SELECT to_regclass('schema_migrations')") == [(None,)]
 
 
-async def test_one_that_dies_in_the_middle_leaves_nothing_and_is_done_when_asked_again() -> None:
+async def test_one_that_dies_in_the_middle_leaves_nothing_and_is_done_when_asked_again(
+    server: EmbeddedPostgres,
+) -> None:
     slow = migration("001_slow.sql", TABLE + "SELECT pg_sleep(60);")
     quick = migration("001_slow.sql", TABLE)
-    async with database() as url:
+    async with database(server) as url:
         dying = asyncio.create_task(apply_migrations(url, [slow]))
         while not await ask(url, SLEEPING):
             await asyncio.sleep(0)
@@ -108,9 +110,9 @@ async def test_one_that_dies_in_the_middle_leaves_nothing_and_is_done_when_asked
         assert await apply_migrations(url, [quick]) == Applied((quick.id,))
 
 
-async def test_an_applied_file_that_is_another_one_now_is_refused() -> None:
+async def test_an_applied_file_that_is_another_one_now_is_refused(server: EmbeddedPostgres) -> None:
     changed = migration("001_orders.sql", "SELECT 1;")
-    async with database() as url:
+    async with database(server) as url:
         await apply_migrations(url, [FIRST])
 
         with pytest.raises(Refused) as caught:
@@ -118,8 +120,8 @@ async def test_an_applied_file_that_is_another_one_now_is_refused() -> None:
         assert caught.value.code == "SW423"
 
 
-async def test_a_ledger_of_the_customers_own_is_used_as_it_is() -> None:
-    async with database() as url:
+async def test_a_ledger_of_the_customers_own_is_used_as_it_is(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
         await ask(url, "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
         await ask(url, f"INSERT INTO schema_migrations VALUES ('20240101'), ('{FIRST.id}')")
 
@@ -130,8 +132,8 @@ async def test_a_ledger_of_the_customers_own_is_used_as_it_is() -> None:
         assert len(await ask(url, "SELECT version FROM schema_migrations")) == 3
 
 
-async def test_a_ledger_that_we_could_not_write_is_refused_before_anything_runs() -> None:
-    async with database() as url:
+async def test_a_ledger_that_we_could_not_write_is_refused_before_anything_runs(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
         await ask(url, "CREATE TABLE schema_migrations (version text, dirty boolean NOT NULL)")
 
         with pytest.raises(Refused, match="schema_migrations") as caught:
@@ -140,8 +142,8 @@ async def test_a_ledger_that_we_could_not_write_is_refused_before_anything_runs(
         assert await ask(url, "SELECT to_regclass('orders')") == [(None,)]
 
 
-async def test_a_file_that_ends_its_own_transaction_calls_a_person() -> None:
-    async with database() as url:
+async def test_a_file_that_ends_its_own_transaction_calls_a_person(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
         done = await apply_migrations(url, [migration("001.sql", TABLE + "COMMIT;")])
 
         assert isinstance(done.error, NeedsHuman)
@@ -156,18 +158,20 @@ async def test_a_database_that_does_not_answer_may_be_tried_again() -> None:
     assert "hunter2" not in f"{caught.value} {caught.value.why}"
 
 
-async def test_a_ledger_that_we_may_not_read_is_refused(tmp_path: Path) -> None:
-    async with database() as url:
-        await ask(url, "CREATE TABLE schema_migrations (version text); REVOKE ALL ON schema_migrations FROM acme")
+async def test_a_ledger_that_we_may_not_read_is_refused(server: EmbeddedPostgres) -> None:
+    async with database(server) as url:
+        await ask(
+            url, "CREATE TABLE schema_migrations (version text); REVOKE ALL ON schema_migrations FROM CURRENT_USER"
+        )
 
         with pytest.raises(Refused) as caught:
             await apply_migrations(url, [FIRST])
         assert (caught.value.code, "InsufficientPrivilege" in caught.value.why) == ("SW423", True)
 
 
-async def test_what_a_migration_sets_for_its_session_is_not_so_for_the_next() -> None:
+async def test_what_a_migration_sets_for_its_session_is_not_so_for_the_next(server: EmbeddedPostgres) -> None:
     strange = migration("001_strange.sql", "CREATE SCHEMA other; SET search_path = other;")
-    async with database() as url:
+    async with database(server) as url:
         await apply_migrations(url, [strange, FIRST])
 
         assert await ask(url, "SELECT count(*) FROM public.schema_migrations") == [(2,)]

@@ -131,7 +131,7 @@ def test_on_the_way_back_the_page_goes_down_before_it_is_over() -> None:
     lost = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), run={"code": "SW606"})
 
     (page,) = decide(lost, NOW).effects
-    assert page.key == "open:backend"
+    assert page.key == "reopen:backend"
     over = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), opened(), run={"code": "SW606"})
     assert decide(over, NOW).run.stage is Stage.FAILED
 
@@ -144,10 +144,14 @@ def test_the_way_back_waits_for_a_restore_under_way() -> None:
     assert decide(view(Stage.STOPPING, closed(), restored(EffectState.SENT)), NOW).run.stage is Stage.STOPPING
 
 
-def test_a_page_that_stays_up_calls_a_person() -> None:
-    found = decide(view(Stage.UNWINDING, closed(), opened(EffectState.FAILED, reason="no"), run={"code": "SW606"}), NOW)
+def test_a_page_that_stays_up_calls_a_person_and_is_tried_anew_on_the_way_back() -> None:
+    stays = opened(EffectState.FAILED, reason="no")
+    found = decide(view(Stage.OPENING, closed(), stays), NOW)
 
     assert (found.run.stage, found.run.code) == (Stage.HELD, "SW613")
+    assert "the maintenance page is still up" in found.run.detail
+    (again,) = decide(view(Stage.UNWINDING, closed(), stays, run={"code": "SW613"}), NOW).effects
+    assert again.key == "reopen:backend"
 
 
 def test_a_run_that_ends_elsewhere_names_the_database_that_it_leaves_behind() -> None:
@@ -155,7 +159,7 @@ def test_a_run_that_ends_elsewhere_names_the_database_that_it_leaves_behind() ->
     failed = view(Stage.UNWINDING, *effects, run={"code": "SW604", "detail": "why"})
     went_live = view(Stage.ROLLING_BACK, *effects, run={"code": "SW503", "went_live": True})
     nothing = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), opened(), run={"code": "SW606"})
-    held = decide(view(Stage.UNWINDING, closed(), restored(), opened(EffectState.FAILED), run={"code": "SW604"}), NOW)
+    held = decide(view(Stage.OPENING, closed(), restored(), opened(EffectState.FAILED)), NOW)
 
     assert decide(failed, NOW).run.detail == "why; the restored database is kept and served nobody: acme_r3 on dpg-2"
     assert (

@@ -6,7 +6,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rehearsal.proof import Deploy, Window, deploys_of, more_than_once, off_calendar, running_on, window_of
+from rehearsal.proof import (
+    Deploy,
+    Window,
+    Write,
+    course_of,
+    deploys_of,
+    more_than_once,
+    off_calendar,
+    running_on,
+    window_of,
+    writes_to,
+)
 
 DAY_ZERO = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
 SATURDAY_NIGHT = Window(5, time(22), time(4), ZoneInfo("Europe/London"))
@@ -79,3 +90,25 @@ def test_a_customer_runs_a_commit_when_every_service_does() -> None:
         ("acme-corp", "frontend", "c2"),
         ("demo", "backend", "c2"),
     ]
+
+
+def test_the_writes_to_a_service_tell_the_course_of_a_restore() -> None:
+    def line(method: str, path: str, status: int = 200) -> dict[str, Any]:
+        return {"method": method, "path": f"/v1/services/{path}", "status": status, "at": "2026-11-26T23:00:00+00:00"}
+
+    journal = [
+        line("PATCH", "srv-a", 500),
+        line("PATCH", "srv-a"),
+        line("PUT", "srv-a/env-vars/DATABASE_URL"),
+        line("PUT", "srv-a/env-vars/VERSION_TAG"),
+        line("PATCH", "srv-b"),
+        line("GET", "srv-a/deploys"),
+        line("POST", "srv-a/deploys", 201),
+        line("PATCH", "srv-a"),
+    ]
+
+    writes = writes_to(journal, "srv-a")
+
+    assert [one.what for one in writes if one.is_page] == ["page", "page"]
+    assert course_of(writes) == Write.RESTORE
+    assert course_of(writes_to(journal, "srv-b")) == ("page",)
