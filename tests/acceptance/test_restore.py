@@ -50,6 +50,7 @@ def test_a_customer_goes_back_with_its_database_and_the_one_of_before_is_kept(pl
     ask(old, "DELETE FROM orders WHERE id = 2")
 
     dry = place.run(*BACK, "--dry-run", "-o", "json").ended(0)
+    text = place.run(*BACK, "--dry-run").ended(0).out
     with orders_coming_in(place) as answers:
         ran = place.run(*BACK[1:], *AGREED, script=SCRIPT).ended(0)
 
@@ -61,6 +62,9 @@ def test_a_customer_goes_back_with_its_database_and_the_one_of_before_is_kept(pl
         "public.settings": (None, None, None),
     }
     assert dry.data["would_be_lost"][3]["unknown"] == "it has no column such as created_at or updated_at"
+    assert "irreversible since v1.0.0: v1.3.0/003_drop_notes.sql" in text
+    assert "3 added, 1 changed, 1 removed" in text
+    assert dry.data["backup"] in text
     assert set(answers) == {201, 503}
     taken, closed = answers.index(503), answers[answers.index(503) :].index(201)
     assert set(answers[taken : taken + closed]) == {503}
@@ -83,6 +87,9 @@ def test_a_customer_goes_back_with_its_database_and_the_one_of_before_is_kept(pl
     deploys = service["deploys"]
     place.refuses(1, "SW426", "rollback-customer", *CUSTOMER)
     place.refuses(1, "SW426", "rollback-customer", *CUSTOMER, "--to", deploys[-2]["id"])
+    assert (
+        "way back   none: its database was restored to that of v1.0.0" in place.run("customer", "show", "acme-corp").out
+    )
     in_new = orders_in(new)
     drilled = place.run("backup", "drill", *CUSTOMER, "-o", "json").ended(0).data
     again = place.deploy("acme-corp", "v1.3.0").ended(0)
@@ -121,12 +128,14 @@ def test_without_the_name_or_a_backup_of_the_version_nothing_is_written(place: P
     at_the_release_that_no_code_leads_back_from(place, orders=1)
     back_to_other = ("update-customer", "--rollback", "v1.1.0", *CUSTOMER, *AGREED)
 
+    by_code = place.refuses(1, "SW425", "rollback-customer", *CUSTOMER)
     unasked = place.refuses(2, "SW207", *BACK)
     other = place.refuses(2, "SW207", *BACK, "--confirm-customer", "medhealth")
     sure = place.refuses(2, "SW207", "--yes", *BACK)
     no_backup = place.refuses(1, "SW612", *back_to_other)
     no_such = place.refuses(2, "SW206", *BACK, *AGREED, "--backup", "acme-corp/20260101T000000Z-00000000.swbackup")
 
+    assert "update-customer --rollback v1.0.0 --customer acme-corp" in by_code.err
     assert "add --confirm-customer acme-corp" in unasked.err
     assert "'medhealth' is another name" in other.err
     assert "nobody can be asked here" in sure.err

@@ -157,3 +157,23 @@ def test_a_server_that_stays_away_is_given_up_with_the_page_down_and_its_databas
     assert "a database _r2 may be left there" in json.loads(out)["detail"]
     still_serves(place, old, 3)
     place.run("audit", "verify").ended(0)
+
+
+def test_a_restore_whose_process_was_killed_is_carried_on_by_the_same_command(place: Place, tmp_path: Path) -> None:
+    at_the_release_that_no_code_leads_back_from(place, orders=3)
+    old = url_of(place)
+    begun, go_on, slow = slow_programs(tmp_path)
+
+    with place.running(*AT_ONCE, **slow) as process:
+        wait_until(begun.exists, seconds=60)
+        process.kill()
+        process.wait()
+    is_closed, is_whole = place.platform.service(BACKEND)["maintenance"], orders_in(old) == 3
+    go_on.touch()
+    done = place.run(*BACK, "-o", "json").ended(0)
+
+    assert (is_closed, is_whole) == (True, True)
+    assert "acme-corp-2 is under way: it is carried on" in done.err
+    assert (done.data["run"], done.data["status"]) == ("acme-corp-2", "live")
+    assert (orders_in(old), orders_in(url_of(place)), name_of(url_of(place))) == (3, 3, f"{name_of(old)}_r2")
+    assert is_open(place)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from securewatch.core.clock import RealClock
 from tests.acceptance.given import Place, Platform
 from tests.acceptance.given_restore import (
     AGREED,
@@ -34,7 +35,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def order_at(place: Place, at: datetime, count: int) -> None:
-    """Orders by the platform's clock, which the database's own does not follow."""
+    """Orders of that time by the database's clock, which does not follow the platform's."""
     for number in range(count):
         assert call(place, "POST", "/api/orders", {"amount": number, "at": at.isoformat()})[0] == 201
 
@@ -44,14 +45,14 @@ def to(at: datetime) -> tuple[str, str]:
 
 
 def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_find(place: Place) -> None:
-    clock = place.clock()
-    order_at(place, clock.now(), 3)
+    clock, today = place.clock(), RealClock().now()
+    order_at(place, today - timedelta(days=10), 3)
     clock.skip_to(clock.now() + timedelta(seconds=30))
     place.platform.admin("POST", f"/postgres/{DATABASE}/snapshot")
     clock.skip_to(clock.now() + timedelta(minutes=1))
     at = clock.now()
     place.deploy("acme-corp", "v1.3.0").ended(0)
-    order_at(place, clock.now(), 2)
+    order_at(place, today, 2)
     old = url_of(place)
 
     too_new = place.refuses(1, "SW614", *BACK, *AGREED, *to(clock.now()))
@@ -61,7 +62,7 @@ def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_fi
 
     new = url_of(place)
     added = {one["table"]: (one["added"], one["removed"], one["unknown"]) for one in dry.data["would_be_lost"]}
-    assert "Render can recover it from" in too_new.err + too_old.err
+    assert "recovery by Render: from" in too_new.err + too_old.err
     assert added["public.orders"] == (2, None, "what was removed leaves no trace")
     assert (dry.data["backup"], dry.data["recover_to"]) == (None, to(at)[1].replace("+00:00", "Z"))
     assert done.data["status"] == "live"

@@ -97,6 +97,12 @@ def with_database(url: str, name: str) -> str:
     return urlsplit(url)._replace(path=f"/{quote(name, safe='')}").geturl() if name else url
 
 
+def like(used: str, url: str) -> str:
+    """The address in `url`, with the scheme and the options of the URL that is in use."""
+    ours, new = urlsplit(used), urlsplit(url)
+    return new._replace(scheme=ours.scheme or new.scheme, query=ours.query or new.query).geturl()
+
+
 def database_in(url: str) -> str:
     """The name of the database in a URL."""
     return _name_of(url)[1]

@@ -13,7 +13,7 @@ Guard = Callable[[], None]
 class Begin(Protocol):
     """Commits an effect as sent, with what existed before, and hands out the guard of its first write."""
 
-    def __call__(self, before: Mapping[str, Any] | None = None) -> Awaitable[Guard]:
+    def __call__(self, before: Mapping[str, Any] | None = None, /) -> Awaitable[Guard]:
         """Raises `Superseded` where the effect moved on, so that nothing is written."""
 
 

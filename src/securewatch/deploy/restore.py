@@ -112,9 +112,9 @@ def _is_closed(view: View) -> bool:
     """Whether this attempt put a maintenance page up that is up, or may be."""
     backend = view.customer.backend
     closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
-    is_up = closed is not None and closed.sent_at is not None and closed.state is not EffectState.FAILED
-    is_up = is_up or (closed is not None and closed.state is EffectState.CONFIRMED)
-    return is_up and backend is not None and not _is_open(view, backend)
+    if backend is None or closed is None or _is_open(view, backend):
+        return False
+    return closed.state.was_sent or closed.state in (EffectState.CONFIRMED, EffectState.NEEDS_HUMAN)
 
 
 def _left_words(view: View, run: Run) -> str:

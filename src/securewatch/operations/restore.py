@@ -276,7 +276,7 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
             raise Refused(
                 "SW614",
                 f"the database of {slug} at {request.at:%Y-%m-%d %H:%M} UTC is not that of {request.version}",
-                why=f"a migration that {request.version} cannot live with was begun at {case.barred_at:%Y-%m-%d %H:%M} UTC",
+                why=f"a migration that it cannot live with was begun at {case.barred_at:%Y-%m-%d %H:%M} UTC",
                 fix="a time before that",
             )
         ran = next((one.version for one in case.released if one.since <= request.at), request.version)

@@ -91,6 +91,44 @@ async def test_the_new_database_has_the_rows_of_then_and_what_was_written_since_
     assert both[0] == both[1]
 
 
+@pytest.mark.parametrize(
+    "locale",
+    ["LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", "LOCALE 'C.UTF-8'", "LOCALE_PROVIDER icu ICU_LOCALE 'de'"],
+)
+async def test_it_sorts_texts_as_the_one_that_serves_does(databases: Databases, tmp_path: Path, locale: str) -> None:
+    first = databases.make()
+    name = f"{DatabaseAddress(first).name}_own"
+    try:
+        execute(first, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {locale}")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this server was built without that provider")
+    serving = given(f"{first}_own", tmp_path / "kept")
+    execute(serving.url, "CREATE TABLE words AS SELECT 'ä' AS word")
+    taken = await serving.take()
+
+    await restore(serving, taken.name)
+
+    both = execute(serving.url, f"{LOCALE} WHERE datname IN ('{name}', '{name_beside(serving)}')")
+    assert len(both) == 2
+    assert both[0] == both[1]
+
+
+async def test_what_is_restored_belongs_to_the_role_that_the_backend_uses(databases: Databases, tmp_path: Path) -> None:
+    server = databases.own_server()
+    host = server.partition(" ")[0]
+    execute(server, "CREATE ROLE app LOGIN", "CREATE DATABASE shop OWNER app")
+    serving = given(server.rpartition("=")[0] + "=shop", tmp_path / "kept")
+    execute(serving.url, "SET ROLE app", "CREATE TABLE orders AS SELECT 1 AS id")
+    taken = await serving.take()
+
+    await restore(serving, taken.name, owner="app")
+
+    as_app = f"{host} user=app dbname=shop_r2"
+    execute(as_app, "INSERT INTO orders VALUES (2)")
+    assert execute(as_app, "SELECT tableowner FROM pg_tables WHERE tablename = 'orders'") == [("app",)]
+    assert execute(as_app, "SELECT datdba::regrole::text FROM pg_database WHERE datname = 'shop_r2'") == [("app",)]
+
+
 async def test_a_whole_one_is_taken_as_it_is(serving: Given) -> None:
     taken = await serving.take()
     await restore(serving, taken.name)
