@@ -49,7 +49,7 @@ async def restore_beside(
     Raises:
         Refused: `new` is there and is not ours (SW610), or the archive is damaged or foreign (SW606).
         Rejected: a restore does not give what was backed up (SW606), or cannot be done (SW609).
-        Retryable: the server cannot be reached, or another process restores there now (SW609).
+        Retryable: the server cannot be reached or goes away, or another process restores there now (SW609).
         NotFound, ConfigError: as `restore_into`.
     """
     target = serving.beside(new.name)
@@ -72,9 +72,11 @@ async def restore_beside(
                 losses = await estimate_losses(serving, restored.header, restored.trailer)
             rows = sum(one.rows for one in restored.trailer.tables)
             await _comment(connection, new.name, f"{_WHOLE}{name}, rows {rows}")
-        except SecurewatchError:
+        except SecurewatchError as error:
             with suppress(psycopg.Error):
                 await _drop(connection, new.name)
+            if isinstance(error, Rejected) and connection.broken:  # the server went away, whatever the program said
+                raise Retryable(error.code, error.what, why=error.why, fix=error.fix) from error
             raise
     return Beside(target, rows, losses)
 

@@ -130,11 +130,9 @@ class _Since:
         added, changed, first, last, checksum = await self._read(created, updated, found)
         removed = before.rows + added - found.rows
         is_proved = created is not None and not changed and not removed and checksum == before.checksum
-        unknown = (
-            ""
-            if is_proved
-            else _unknown(created, updated, removed=removed, is_silent=not (added or changed or removed))
-        )
+        is_known = before.checksum is not None and found.checksum is not None
+        is_silent = not (changed or removed) and (is_known or not added)
+        unknown = "" if is_proved else _unknown(created, updated, removed=removed, is_silent=is_silent)
         return TableLoss(
             name=found.name,
             rows_then=before.rows,
@@ -195,4 +193,4 @@ def _unknown(created: str | None, updated: str | None, *, removed: int, is_silen
         return missing
     if removed < 0:
         return f"{-removed} rows came whose {created} is from before the backup"
-    return f"it was changed, and neither {created} nor {updated} tells how" if is_silent else ""
+    return f"rows of then were changed, and neither {created} nor {updated} tells how" if is_silent else ""

@@ -30,9 +30,10 @@ from securewatch.versions.git import VendorRepository
 if TYPE_CHECKING:
     from securewatch.backup.losses import TableLoss
 
-UNREACHABLE = "SW609"
+AWAY = ("SW607", "SW609")
+"""The storage of the backups, or the database, cannot be reached."""
 RESTORE_TRIES_MAX = 10
-"""How often one process tries a restore whose server fails, before the site is opened on the database that there is."""
+"""How often one process tries a restore while what it needs is away, before the site is opened as it was."""
 RECOVERY_LOOKS_MAX = 60
 """How often one process looks for an instance that a recovery was to make, before it takes it for lost."""
 BACKUPS_MAX = 4
@@ -58,7 +59,7 @@ class CustomerDatabases:
     clock: Clock
     owner_id: str
     turns: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, BACKUPS_MAX))
-    looked: Counter[int] = field(default_factory=Counter)
+    looked: Counter[str] = field(default_factory=Counter)
 
     async def migrate(self, effect: Effect, begin: Begin) -> Migrated:
         """Apply the migrations that the effect names, as the planned commit has them."""
@@ -88,10 +89,12 @@ class CustomerDatabases:
         try:
             return await self._restore_backup(effect, begin)
         except Retryable as error:
-            self.looked[effect.id] += error.code == UNREACHABLE
-            if self.looked[effect.id] < RESTORE_TRIES_MAX:
+            self.looked[_name_of(effect)] += error.code in AWAY
+            if self.looked[_name_of(effect)] < RESTORE_TRIES_MAX:
                 raise
-            raise Rejected("SW613", error.what, why=f"{error.why}, {RESTORE_TRIES_MAX} times in a row") from error
+            left = f"a database _r{effect.generation} may be left there, half restored and used by nobody"
+            why = f"{error.why}, {RESTORE_TRIES_MAX} times in a row; {left}"
+            raise Rejected("SW613", error.what, why=why) from error
 
     async def _restore_backup(self, effect: Effect, begin: Begin) -> RestoredDatabase:
         keeper, name = self.keeper(), str(effect.args["backup"])
@@ -142,8 +145,8 @@ class CustomerDatabases:
 
     async def _ask_for_recovery(self, effect: Effect, of: PostgresID, name: str, begin: Begin) -> None:
         if effect.state.was_sent:
-            self.looked[effect.id] += 1
-            if self.looked[effect.id] > RECOVERY_LOOKS_MAX:
+            self.looked[_name_of(effect)] += 1
+            if self.looked[_name_of(effect)] > RECOVERY_LOOKS_MAX:
                 why = "a recovery into it was asked for"
                 raise Rejected("SW613", f"Render shows no database called {name}", why=why)
             return
@@ -168,6 +171,11 @@ class CustomerDatabases:
         async with self.store.read() as tx:
             standing = await standing_of(tx, effect.slug)
         return DatabaseOf(effect.slug, ServiceID(""), planned).since_restore(standing).postgres_id
+
+
+def _name_of(effect: Effect) -> str:
+    """What stays the same of an effect that is dropped and armed again, when its row and so its id is another one."""
+    return f"{effect.run_id} {effect.key}"
 
 
 def name_beside(name: str, generation: int) -> str:

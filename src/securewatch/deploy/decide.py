@@ -68,7 +68,7 @@ def decide(view: View, now: datetime) -> Decision:
     human = next((one for one in view.effects.values() if one.state is EffectState.NEEDS_HUMAN), None)
     if human is not None and not run.stage.is_terminal:
         held = moved(run, Stage.HELD, now, code=human.code or "SW504", detail=human.reason)
-        return restore.with_page_words(view, held)
+        return restore.with_words(view, held)
     if view.rollback_reason is not None and may_be_asked_back(run):
         if not back.is_barred(view):
             return back.ask_back(view, now, view.rollback_reason)
@@ -77,7 +77,7 @@ def decide(view: View, now: datetime) -> Decision:
     if run.stage.is_terminal:
         return Decision(run)
     found = watch.keep_watch(view, _unreadable(view, now) or _STAGES[run.stage](view, now), now)
-    found = restore.with_page_words(view, found)
+    found = restore.with_words(view, found)
     return _withhold(view, found, now) if view.is_paused else found
 
 

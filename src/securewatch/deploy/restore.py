@@ -7,12 +7,13 @@ fails leads back to it, and only then is the site opened (see `back.py`).
 from dataclasses import replace
 from datetime import datetime
 
-from securewatch.deploy.model import RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.model import Run, RunKind, ServiceKind, ServicePlan, Stage
 from securewatch.deploy.steps import effect_of, moved, new_effect, wait
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, NewEffect, View
 
-CLOSE, RESTORE, OPEN = "close", "restore-database", "open"
+CLOSE, RESTORE, OPEN, REOPEN = "close", "restore-database", "open", "reopen"
 """The words in the names of a restore's effects."""
+_ENDED_ELSEWHERE = (Stage.HELD, Stage.FAILED, Stage.ROLLED_BACK)
 
 
 def decide_closing(view: View, now: datetime) -> Decision:
@@ -62,14 +63,15 @@ def after_live(view: View, service: ServicePlan) -> Stage:
 
 def decide_opening(view: View, now: datetime) -> Decision:
     """The backend serves from the restored database: the maintenance page goes."""
-    opening = open_again(view, now)
+    opening = open_again(view, now, OPEN)
     return opening if opening is not None else moved(view.run, Stage.SETTLING, now)
 
 
-def open_again(view: View, now: datetime) -> Decision | None:
+def open_again(view: View, now: datetime, word: str = REOPEN) -> Decision | None:
     """Take down the maintenance page that this attempt put up; None once it is down, or where it never was up.
 
-    Whoever put one up before us wanted what the run now brings; a page that cannot be taken down calls a person.
+    Whoever put one up before us wanted what the run now brings; a page that cannot be taken down calls a person. On the
+    way back it is tried anew.
     """
     backend = view.customer.backend
     closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
@@ -77,29 +79,58 @@ def open_again(view: View, now: datetime) -> Decision | None:
         return wait(view.run, "finding out whether the maintenance page is up")
     if backend is None or closed is None or closed.state is not EffectState.CONFIRMED:
         return None
-    effect = effect_of(view, OPEN, backend.kind)
-    if effect is None:
-        return Decision(view.run, effects=(_maintenance(view, OPEN, backend, is_on=False),))
-    if effect.state is EffectState.CONFIRMED:
+    if _is_open(view, backend):
         return None
+    effect = effect_of(view, word, backend.kind)
+    if effect is None:
+        return Decision(view.run, effects=(_maintenance(view, word, backend, is_on=False),))
     if effect.state is EffectState.FAILED:
         detail = f"{backend.service_id}: the maintenance page could not be taken down: {effect.reason}"
         return moved(view.run, Stage.HELD, now, code="SW613", detail=detail)
     return wait(view.run, "taking the maintenance page down")
 
 
-def with_page_words(view: View, found: Decision) -> Decision:
-    """The same decision; where it holds a run whose maintenance page is up, its detail says so."""
+def with_words(view: View, found: Decision) -> Decision:
+    """The same decision; one that ends a restore elsewhere than at its goal says what it leaves behind.
+
+    That is a maintenance page that is still up where the run is held, and a database that was made, wherever it ends.
+    """
+    said: list[str] = []
+    if found.run.stage is Stage.HELD and _is_closed(view):
+        said.append("the maintenance page is still up: take the customer back, or the page down in Render's dashboard")
+    if found.run.stage in _ENDED_ELSEWHERE:
+        said.append(_left_words(view, found.run))
+    words = [one for one in said if one and one not in found.run.detail]
+    if not words:
+        return found
+    return replace(found, run=replace(found.run, detail="; ".join(filter(None, (found.run.detail, *words)))))
+
+
+def _is_closed(view: View) -> bool:
+    """Whether this attempt put a maintenance page up that is up, or may be."""
     backend = view.customer.backend
-    if backend is None or found.run.stage is not Stage.HELD:
-        return found
-    closed, opened = (effect_of(view, word, backend.kind) for word in (CLOSE, OPEN))
+    closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
     is_up = closed is not None and (closed.state.was_sent or closed.state is EffectState.CONFIRMED)
-    if not is_up or (opened is not None and opened.state is EffectState.CONFIRMED):
-        return found
-    words = "the maintenance page is still up: take the customer back, or the page down in Render's dashboard"
-    detail = "; ".join(filter(None, (found.run.detail, words)))
-    return replace(found, run=replace(found.run, detail=detail))
+    return is_up and backend is not None and not _is_open(view, backend)
+
+
+def _left_words(view: View, run: Run) -> str:
+    """Where the database is that was made and is not the customer's, with what users wrote to it while it served."""
+    backend = view.customer.backend
+    effect = effect_of(view, RESTORE, backend.kind) if backend is not None else None
+    if effect is None or effect.state is not EffectState.CONFIRMED:
+        return ""
+    made = f"{effect.result.get('database', '')} on {effect.result.get('postgres_id', '')}"
+    if run.stage is Stage.HELD:
+        return f"the restored database is {made}"
+    if not run.went_live:
+        return f"the restored database is kept and served nobody: {made}"
+    return f"the restored database is kept; what was written to it while it served is in it alone: {made}"
+
+
+def _is_open(view: View, backend: ServicePlan) -> bool:
+    found = (effect_of(view, word, backend.kind) for word in (OPEN, REOPEN))
+    return any(one is not None and one.state is EffectState.CONFIRMED for one in found)
 
 
 def is_restoring(view: View) -> bool:

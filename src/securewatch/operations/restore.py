@@ -137,17 +137,27 @@ async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     expected = expected_services(deps.fleet, customer, BOTH)
     facts = await fetch_all(deps, expected)
     case = await _load(deps, customer, request, facts)
-    barring = await find_barring(deps, _runs_since(case))
+    why = await _why_needed(case)
     is_asked = request.restores_always or request.backup or request.at is not None
-    if not barring and not is_asked:
+    if not why and not is_asked:
         return PlannedRestore(request, customer, f"no irreversible migration since {request.version}")
-    why = f"irreversible since {request.version}: {next(iter(barring.values()))}" if barring else "it was asked for"
     checks = check_services(customer, expected, facts, owner_id)
     wanted = _database_of(case)
     url = await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
     backup, reach = await _choose(case, wanted.postgres_id)
+    why = why or "it was asked for"
     planned = replace(await _plan(case, owner_id, backup), checks=tuple(checks))
     return PlannedRestore(request, customer, why, planned, backup, await _losses(case, backup, url), reach)
+
+
+async def _why_needed(case: _Case) -> str:
+    """Why code alone cannot go back to the version; empty where it can."""
+    since = _runs_since(case)
+    restored = next((run for run in since if (run.kind, run.stage) == (RunKind.RESTORE, Stage.DONE)), None)
+    if restored is not None:
+        return f"{restored.id} restored the database to that of {restored.version} since"
+    barring = await find_barring(case.deps, since)
+    return f"irreversible since {case.request.version}: {next(iter(barring.values()))}" if barring else ""
 
 
 async def _plan(case: _Case, owner_id: str, backup: Backup | None) -> Planned:
@@ -258,7 +268,8 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
         named = next((one for one in case.kept if one.name == request.backup), None)
         if named is None:
             fix = f"`securewatch backup list --customer {slug}` shows those there are"
-            raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", fix=fix)
+            why = "nobody took one of that name here, or it was removed since"
+            raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", why=why, fix=fix)
         if named.verified_at is None:
             raise _no_backup(case, f"{named.name} is not verified", f"securewatch backup verify {named.name}")
         if named.version not in ("", request.version):

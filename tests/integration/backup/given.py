@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from localrender.database import EmbeddedPostgres
 from securewatch.backup.connection import DatabaseAddress
@@ -62,6 +63,10 @@ class Databases:
         url = str(self._run(self._postgres.create_database(f"customer_{self._count}")))
         execute(url, *statements)
         return url
+
+    def forbid_databases(self, role: str) -> None:
+        """Take the right to make databases from a role, as the server's superuser."""
+        self._run(self._postgres.execute(sql.SQL("ALTER ROLE {} NOCREATEDB").format(sql.Identifier(role))))
 
     def own_server(self) -> str:
         """The address of a second server, as its superuser: one of those that backups are verified in."""

@@ -86,7 +86,16 @@ async def test_a_change_that_no_column_tells_of_is_said(databases: Databases, tm
 
     found = await losses(databases, tmp_path, before, ["UPDATE o SET id = 9 WHERE id = 1"])
 
-    assert found["public.o"].unknown == "it was changed, and neither created_at nor updated_at tells how"
+    assert found["public.o"].unknown == "rows of then were changed, and neither created_at nor updated_at tells how"
+
+
+async def test_a_silent_change_is_said_where_rows_came_too(databases: Databases, tmp_path: Path) -> None:
+    before = [f"CREATE TABLE o (id int, {BOTH})", "INSERT INTO o VALUES (1), (2)"]
+
+    found = await losses(databases, tmp_path, before, ["UPDATE o SET id = 9 WHERE id = 1", "INSERT INTO o VALUES (3)"])
+
+    assert (found["public.o"].added, found["public.o"].changed) == (1, 0)
+    assert found["public.o"].unknown == "rows of then were changed, and neither created_at nor updated_at tells how"
 
 
 async def test_rows_with_older_times_than_the_backup_are_said(databases: Databases, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ WORDS = {
     "restore": EffectKind.RESTORE_ENV,
     "close": EffectKind.SET_MAINTENANCE,
     "open": EffectKind.SET_MAINTENANCE,
+    "reopen": EffectKind.SET_MAINTENANCE,
     "restore-database": EffectKind.RESTORE_DATABASE,
 }
 ON_DATABASES = (EffectKind.BACK_UP_DATABASE, EffectKind.RESTORE_DATABASE)

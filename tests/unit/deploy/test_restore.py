@@ -26,7 +26,7 @@ from tests.factories import (
 )
 
 DATABASE = DatabasePlan("dpg-1", needs_backup=True, restore=RestorePlan(at(-7200), "acme-corp/one.swbackup"))
-MADE = {"database": "acme_r3", "kept": "acme on dpg-1"}
+MADE = {"database": "acme_r3", "kept": "acme on dpg-1", "postgres_id": "dpg-2"}
 
 
 def view(stage: Stage, *effects: Any, database: DatabasePlan | None = DATABASE, **changes: Any) -> View:
@@ -131,7 +131,7 @@ def test_on_the_way_back_the_page_goes_down_before_it_is_over() -> None:
     lost = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), run={"code": "SW606"})
 
     (page,) = decide(lost, NOW).effects
-    assert page.key == "open:backend"
+    assert page.key == "reopen:backend"
     over = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), opened(), run={"code": "SW606"})
     assert decide(over, NOW).run.stage is Stage.FAILED
 
@@ -144,10 +144,30 @@ def test_the_way_back_waits_for_a_restore_under_way() -> None:
     assert decide(view(Stage.STOPPING, closed(), restored(EffectState.SENT)), NOW).run.stage is Stage.STOPPING
 
 
-def test_a_page_that_stays_up_calls_a_person() -> None:
-    found = decide(view(Stage.UNWINDING, closed(), opened(EffectState.FAILED, reason="no"), run={"code": "SW606"}), NOW)
+def test_a_page_that_stays_up_calls_a_person_and_is_tried_anew_on_the_way_back() -> None:
+    stays = opened(EffectState.FAILED, reason="no")
+    found = decide(view(Stage.OPENING, closed(), stays), NOW)
 
     assert (found.run.stage, found.run.code) == (Stage.HELD, "SW613")
+    assert "the maintenance page is still up" in found.run.detail
+    (again,) = decide(view(Stage.UNWINDING, closed(), stays, run={"code": "SW613"}), NOW).effects
+    assert again.key == "reopen:backend"
+
+
+def test_a_run_that_ends_elsewhere_names_the_database_that_it_leaves_behind() -> None:
+    effects = (closed(), restored(), opened())
+    failed = view(Stage.UNWINDING, *effects, run={"code": "SW604", "detail": "why"})
+    went_live = view(Stage.ROLLING_BACK, *effects, run={"code": "SW503", "went_live": True})
+    nothing = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), opened(), run={"code": "SW606"})
+    held = decide(view(Stage.OPENING, closed(), restored(), opened(EffectState.FAILED), run={"code": "SW604"}), NOW)
+
+    assert decide(failed, NOW).run.detail == "why; the restored database is kept and served nobody: acme_r3 on dpg-2"
+    assert (
+        "what was written to it while it served is in it alone: acme_r3 on dpg-2" in decide(went_live, NOW).run.detail
+    )
+    assert decide(nothing, NOW).run.detail == ""
+    assert "the maintenance page is still up" in held.run.detail
+    assert "the restored database is acme_r3 on dpg-2" in held.run.detail
 
 
 def test_a_site_that_was_never_closed_is_not_opened() -> None:
