@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 
 from localrender.database import EmbeddedPostgres, find_package
-from tests.crash.given import SERVICES, Stand
+from tests.crash.given import SERVICES, SLUG, Stand
 
 ROWS = 40
 SCHEMA = """
@@ -35,6 +35,20 @@ def need_a_backup(config: Path) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
     for phase in document["deployment_phases"].values():
         phase["rollback_method"] = "snapshot_restore"
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def be_alone(config: Path) -> None:
+    """Let acme-corp be the only customer, so that the platform is quickly reset, and its deploys need a backup."""
+    need_a_backup(config)
+    path = config / "render-deployment.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    mapping = document["customer_environment_mapping"]
+    document["customer_environment_mapping"] = {SLUG: mapping[SLUG]}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    path = config / "customers.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["customers"] = [one for one in document["customers"] if one["slug"] == SLUG]
     path.write_text(json.dumps(document), encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.databases import FILL, ROWS, SCHEMA, ask, need_a_backup, scratch_server
+from tests.crash.databases import FILL, ROWS, SCHEMA, ask, be_alone, scratch_server
 from tests.crash.given import Point, Stand, points_of, problems_of, standing
 
 VERSION = "v1.3.0"
@@ -19,7 +19,7 @@ def stand() -> Iterator[Stand]:
     with (
         scratch_server() as scratch,
         standing(
-            need_a_backup, flags=("--migrations",), more_environ={"SECUREWATCH_SCRATCH_DATABASE_URL": scratch}
+            be_alone, flags=("--migrations",), more_environ={"SECUREWATCH_SCRATCH_DATABASE_URL": scratch}
         ) as found,
     ):
         yield found

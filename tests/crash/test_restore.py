@@ -4,7 +4,6 @@ The command is `update-customer --rollback v1.1.0 --customer acme-corp --confirm
 migrations are irreversible. Every try begins from one standing state, kept by the platform and copied for the product.
 """
 
-import json
 import shutil
 import sqlite3
 import urllib.error
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from securewatch.deploy.model import Stage
-from tests.crash.databases import FILL, ROWS, SCHEMA, ask, ask_at, dump_of, need_a_backup, scratch_server, tell, url_of
+from tests.crash.databases import FILL, ROWS, SCHEMA, ask, ask_at, be_alone, dump_of, scratch_server, tell, url_of
 from tests.crash.given import (
     RELEASE_KEYS,
     SERVICES,
@@ -75,20 +74,6 @@ class Standing:
     def restore(self, folder: Path, **more: Any) -> dict[str, Any]:
         """The command, without the safety backup, whose boundaries `test_database.py` has."""
         return self.stand.run(folder, "restore", **{"version": GOOD, "takes_backup": False, **more})
-
-
-def be_alone(config: Path) -> None:
-    """Let acme-corp be the only customer, so that the platform is quickly reset, and its deploys need a backup."""
-    need_a_backup(config)
-    path = config / "render-deployment.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    mapping = document["customer_environment_mapping"]
-    document["customer_environment_mapping"] = {SLUG: mapping[SLUG]}
-    path.write_text(json.dumps(document), encoding="utf-8")
-    path = config / "customers.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    document["customers"] = [one for one in document["customers"] if one["slug"] == SLUG]
-    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def refuse(at: Standing, refused: bool) -> None:
