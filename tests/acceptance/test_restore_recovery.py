@@ -58,6 +58,9 @@ def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_fi
     too_new = place.refuses(1, "SW614", *BACK, *AGREED, *to(clock.now()))
     too_old = place.refuses(1, "SW614", *BACK, *AGREED, *to(at - timedelta(days=30)))
     dry = place.run(*BACK, *to(at), "--dry-run", "-o", "json").ended(0)
+    place.platform.admin("POST", "/faults", {"kind": "fails", "method": "POST", "path": "/recovery$"})
+    failed = place.run(*BACK, *to(at), *AGREED, "--no-backup", "-o", "json").ended(1)
+    serves_on = is_open(place) and url_of(place) == old
     done = place.run(*BACK, *to(at), *AGREED, "-o", "json").ended(0)
 
     new = url_of(place)
@@ -65,6 +68,8 @@ def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_fi
     assert "recovery by Render: from" in too_new.err + too_old.err
     assert added["public.orders"] == (2, None, "what was removed leaves no trace")
     assert (dry.data["backup"], dry.data["recover_to"]) == (None, to(at)[1].replace("+00:00", "Z"))
+    assert (failed.data["code"], serves_on) == ("SW613", True)
+    assert "Render says that the recovery failed" in failed.data["detail"]
     assert done.data["status"] == "live"
     assert new != old
     assert (orders_in(old), orders_in(new)) == (5, 3)
