@@ -113,6 +113,10 @@ class Platform:
         """Let a reset go back to the services and keys of now, not to the seeded ones. Databases stay out of it."""
         self._kept = deepcopy(self.state)
 
+    def forget(self) -> None:
+        """Let a reset go back to the seeded state again."""
+        self._kept = None
+
     def advance(self) -> bool:
         """Move every deploy and every backup that is due; True if any moved."""
         return any([self.machine.advance(), self.backups.advance()])

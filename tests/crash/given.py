@@ -37,6 +37,7 @@ class Stand:
     folder: Path
     driver: str = INLINE
     tries: int = field(default=0)
+    kept: Mapping[str, Any] | None = field(default=None)
 
     @property
     def admin(self) -> str:
@@ -48,14 +49,27 @@ class Stand:
         """A state database as the product makes it at its first command, and nothing in it."""
         return self.folder / "unused"
 
+    def keep(self, folder: Path, seeded: Mapping[str, Any]) -> None:
+        """Let every reset go back to what platform and product are now; `seeded` is what the services were before."""
+        _call("POST", f"{self.admin}/keep")
+        shutil.copytree(folder / "state", self.folder / "kept")
+        self.kept = seeded
+
+    def forget(self) -> None:
+        """Let resets go back to the beginning again."""
+        if self.kept is not None:
+            _call("DELETE", f"{self.admin}/keep")
+            shutil.rmtree(self.folder / "kept")
+            self.kept = None
+
     def reset(self, *, is_first: bool = False) -> Path:
-        """The seeded platform again, and a folder with unused state, or nothing for the first command of all."""
+        """The seeded or kept platform again, and a folder with its state, or nothing for the first command of all."""
         _call("POST", f"{self.admin}/reset")
         self.tries += 1
         folder = self.folder / str(self.tries)
         folder.mkdir()
         if not is_first:
-            shutil.copytree(self.unused, folder / "state")
+            shutil.copytree(self.unused if self.kept is None else self.folder / "kept", folder / "state")
         return folder
 
     def run(self, folder: Path, what: str, **more: Any) -> dict[str, Any]:

@@ -48,11 +48,18 @@ ROLLBACK = Scenario("rollback", 0, live=OLD, release=GOOD, before=(GOOD,))
 
 
 def prepare(stand: Stand, scenario: Scenario, *, is_first: bool = False) -> tuple[Path, dict[str, Any]]:
-    """A folder and the seeded platform's state, with everything done that comes before the command."""
+    """A folder and the seeded platform's state, with everything done that comes before the command.
+
+    What comes before is done once, and kept until the `stand` is told to forget it.
+    """
+    if stand.kept is not None:
+        return stand.reset(), dict(stand.kept)
     folder = stand.reset(is_first=is_first)
     seeded = stand.services()
     for version in scenario.before:
         assert stand.run(folder, "deploy", version=version)["code"] == 0, stand.words(folder)
+    if scenario.before:
+        stand.keep(folder, seeded)
     if scenario.fault:
         stand.fault(method="POST", path="/deploys$", **scenario.fault)
     return folder, seeded
@@ -133,6 +140,21 @@ def try_points(
     at_every_step: bool = False,
 ) -> None:
     """Try every chosen point. After the last decision the command is over: there is nothing to resume."""
+    try:
+        found = _try_chosen(stand, scenario, choose, at_every_step=at_every_step)
+    finally:
+        stand.forget()
+    met = sum(is_met for is_met, _ in found)
+    record_property("crash points", f"{met} of {len(found)} points: {scenario.name}")
+    wrong = [words for _, words in found if words]
+    assert not wrong
+    assert met >= MET_MIN * len(found)
+
+
+def _try_chosen(
+    stand: Stand, scenario: Scenario, choose: Callable[[Sequence[Point]], Sequence[Point]], *, at_every_step: bool
+) -> list[tuple[bool, str]]:
+    """Of each chosen point whether it was met, and what is wrong after it."""
     points = record(stand, scenario, at_every_step=at_every_step)
     last = max(index for index, point in enumerate(points) if point[0] == "commit decide after")
     first = next(index for index, point in enumerate(points) if point[0].startswith("commit "))
@@ -141,12 +163,7 @@ def try_points(
     for point in chosen:
         if (index := points.index(point)) >= first:
             found.append(try_until_met(stand, scenario, point, resumes=index < last))
-
-    met = sum(is_met for is_met, _ in found)
-    record_property("crash points", f"{met} of {len(chosen)} points: {scenario.name}")
-    wrong = [words for _, words in found if words]
-    assert not wrong
-    assert met >= MET_MIN * len(chosen)
+    return found
 
 
 def every(points: Sequence[Point]) -> Sequence[Point]:

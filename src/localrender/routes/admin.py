@@ -83,6 +83,13 @@ async def keep(request: Request) -> Response:
     return no_content(204)
 
 
+@router.delete("/keep")
+async def forget(request: Request) -> Response:
+    """Let a reset go back to the seeded state again."""
+    platform_of(request).forget()
+    return no_content(204)
+
+
 @router.get("/journal")
 async def show_journal(request: Request, since: int = 0) -> Response:
     """Every request under /v1 since the last reset, oldest first; `?since=N` gives those after number N."""

@@ -59,7 +59,7 @@ async def restore_beside(
         if row is not None and str(row[0]).startswith(f"{_WHOLE}{name}, "):
             return Beside(target, int(str(row[0]).rpartition(" ")[2]))
         if row is not None:
-            await _drop_unfinished(connection, target, row[0])
+            await _drop_unfinished(connection, target, name, row[0])
         losses = None
         header = await read_header_of(name, place, customer=customer)
         await _create(connection, new, name, header, serving)
@@ -91,9 +91,11 @@ async def _alone(serving: DatabaseAddress) -> AsyncIterator[psycopg.AsyncConnect
         yield connection
 
 
-async def _drop_unfinished(connection: psycopg.AsyncConnection, target: DatabaseAddress, comment: str | None) -> None:
+async def _drop_unfinished(
+    connection: psycopg.AsyncConnection, target: DatabaseAddress, name: str, comment: str | None
+) -> None:
     """Drop what a killed restore left: marked as begun, or made and not yet marked, and then empty."""
-    if not str(comment or "").startswith(_BEGUN) and (comment is not None or not await is_empty(target)):
+    if not str(comment or "").startswith(f"{_BEGUN}{name}") and (comment is not None or not await is_empty(target)):
         raise Refused(
             "SW610",
             f"nothing can be restored into {target.shown}",

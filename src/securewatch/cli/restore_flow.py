@@ -11,7 +11,6 @@ from securewatch.cli.show import plan_lines
 from securewatch.cli.words import show_bytes, show_instant
 from securewatch.core.errors import ExitCode, Refused, UsageError
 from securewatch.deps import Deps
-from securewatch.operations.history import load_runs
 from securewatch.operations.restore import (
     PlannedRestore,
     RestoreRequest,
@@ -20,8 +19,7 @@ from securewatch.operations.restore import (
     plan_restore,
     start_restore,
 )
-from securewatch.operations.rollback import RollbackRequest
-from securewatch.operations.way_back import load_way_back
+from securewatch.operations.rollback import RollbackRequest, start_rollback
 
 if TYPE_CHECKING:
     from securewatch.backup.losses import TableLoss
@@ -60,15 +58,16 @@ async def _go_back_by_code(deps: Deps, session: Session, found: PlannedRestore, 
         say(f"{done.id} took {slug} to {done.version}, and nothing came after it: there is nothing to do")
         return await follow_run(deps, session, done, replace(how, is_detached=False))
     say(f"no restore of {slug}'s database is needed ({found.why}); --restore-database restores it all the same")
-    way = await load_way_back(deps, found.customer, await load_runs(deps, slug))
-    if way is not None and way.to and way.to != request.version:
+    back = RollbackRequest(slug, reason=request.reason)
+    way = await start_rollback(deps, back, is_dry=True)
+    if way.to != request.version:
         raise Refused(
             "SW602",
-            f"the recorded way back of {slug} leads to {way.to}, not to {request.version}",
-            why="its database can live with both",
+            f"the recorded way back of {slug} does not lead to {request.version}",
+            why=way.note,
             fix=f"securewatch deploy-customer --version {request.version} --customer {slug} --force",
         )
-    return await run_rollback(deps, session, RollbackRequest(slug, reason=request.reason), how)
+    return await run_rollback(deps, session, back, how)
 
 
 def _is_confirmed(session: Session, found: PlannedRestore) -> bool:

@@ -82,11 +82,11 @@ async def find_addresses(
     named = secret_of(wanted.slug, ADMIN_URL)
     if named is not None and wanted.database and _name_of(named)[0] == _name_of(external)[0]:
         named = with_database(named, wanted.database)
-    if named is not None and (wanted.is_recovered or _name_of(named)[1] != _name_of(external)[1]):
+    if named is not None and (wanted.is_recovered or _is_elsewhere(named, external)):
         raise Refused(
             "SW408",
             f"{secret_variable(wanted.slug, ADMIN_URL)} names another database than {wanted.postgres_id} is",
-            why="Render recovered the database into a new instance" if wanted.is_recovered else "the names differ",
+            why="Render recovered the database into a new instance" if wanted.is_recovered else "host or name differ",
             fix="give the address of that customer's own database, or unset it, and name its id in the files",
         )
     return Addresses(named or external, used)
@@ -97,9 +97,21 @@ def with_database(url: str, name: str) -> str:
     return urlsplit(url)._replace(path=f"/{quote(name, safe='')}").geturl() if name else url
 
 
+def like(used: str, url: str) -> str:
+    """The address in `url`, with the scheme and the options of the URL that is in use."""
+    ours, new = urlsplit(used), urlsplit(url)
+    return new._replace(scheme=ours.scheme or new.scheme, query=ours.query or new.query).geturl()
+
+
 def database_in(url: str) -> str:
     """The name of the database in a URL."""
     return _name_of(url)[1]
+
+
+def _is_elsewhere(named: str, external: str) -> bool:
+    """Whether a named address leads to another database than Render's: by its name, or by Render's id in its host."""
+    (host, name), (other_host, other_name) = _name_of(named), _name_of(external)
+    return name != other_name or (host.startswith("dpg-") and host != other_host)
 
 
 def _name_of(url: str) -> tuple[str, str]:

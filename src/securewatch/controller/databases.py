@@ -5,11 +5,20 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
-from securewatch.controller.addresses import Addresses, DatabaseOf, SecretOf, database_in, find_addresses, with_database
+from securewatch.controller.addresses import (
+    Addresses,
+    DatabaseOf,
+    SecretOf,
+    database_in,
+    find_addresses,
+    like,
+    with_database,
+)
 from securewatch.controller.backups import BackupKeeper, Source
 from securewatch.core.clock import Clock
 from securewatch.core.errors import NotFound, Refused, Rejected, Retryable
@@ -33,12 +42,13 @@ if TYPE_CHECKING:
 AWAY = ("SW607", "SW609")
 """The storage of the backups, or the database, cannot be reached."""
 RESTORE_TRIES_MAX = 10
-"""How often one process tries a restore that something it needs is away for, before the site opens as it was."""
+"""How often one process tries a restore while what it needs is away, before the site is opened as it was."""
 RECOVERY_LOOKS_MAX = 60
 """How often one process looks for an instance that a recovery was to make, before it takes it for lost."""
+RECOVERY_MAX = timedelta(hours=6)
 BACKUPS_MAX = 4
 """Backups that one process takes and tries at once: each is a dump, and a server of its own for the try."""
-_SUFFIX = re.compile(r"_r\d+$")
+_SUFFIX = re.compile(r"_r\d+(_\d+)?$")
 Apply = Callable[[str, Sequence[Migration]], Awaitable[Migrated]]
 
 
@@ -103,7 +113,11 @@ class CustomerDatabases:
         if backup is None or backup.removed_at is not None or backup.slug != effect.slug:
             raise NotFound("SW206", f"the backup {name} is gone", why="its archive was deleted, or nobody took it here")
         found = await self._addresses(effect, str(effect.args["backend"]))
-        serving, new = database_in(found.used), name_beside(database_in(found.used), effect.generation)
+        async with self.store.read() as tx:
+            standing = await standing_of(tx, effect.slug)
+        serving = database_in(found.used)
+        new = name_beside(serving, effect, is_ours=standing is not None and standing.database == serving)
+        _check_switch(found.used)
         guard = await begin()
         guard()
         async with self.turns:
@@ -111,19 +125,28 @@ class CustomerDatabases:
         instance = await self._instance(effect)
         facts: dict[str, Any] = {"database": new, "kept": f"{serving} on {instance}", "rows": made.rows, "backup": name}
         facts |= {"postgres_id": instance, "instance_before": instance}
-        lost = {one.name: loss_words(one) for one in made.losses or () if one.is_touched}
+        lost = None
+        if made.losses is not None:
+            lost = {one.name: loss_words(one) for one in made.losses if one.is_touched}
         return RestoredDatabase(with_database(found.used, new), facts | {"lost": lost})
 
     async def _recover(self, effect: Effect, begin: Begin) -> RestoredDatabase | None:
-        """Ask Render once for a recovery, and look for what it made by its name; None until that is available."""
+        """Ask Render once for a recovery, and look for what it made by its name; None until that is available.
+
+        Names are not unique at Render: what was called so before this was asked for is somebody else's.
+        """
         of = PostgresID(await self._instance(effect))
         serving = await postgres.fetch_postgres(self.client, of, priority=Priority.DEPLOY)
-        name = name_beside(serving.name, effect.generation)
-        named = await postgres.fetch_postgres_named(
+        name = f"{serving.name[:40]}-{effect.run_id}"
+        found = await postgres.fetch_postgres_named(
             self.client, name, owner_id=OwnerID(self.owner_id), priority=Priority.DEPLOY
         )
+        if not effect.state.was_sent:
+            await self._ask_for_recovery(effect, of, (name, [one.id for one in found]), begin)
+            return None
+        named = [one for one in found if one.id not in effect.before.get("ids", ())]
+        self._check_patience(effect, name, is_there=bool(named))
         if not named:
-            await self._ask_for_recovery(effect, of, name, begin)
             return None
         made = named[0]
         if len(named) > 1 or made.status is PostgresStatus.RECOVERY_FAILED:
@@ -135,28 +158,38 @@ class CustomerDatabases:
         async with self.store.read() as tx:
             then = await standing_of(tx, effect.slug, by=datetime.fromisoformat(str(effect.args["at"])))
         url = with_database(known.internal_url.get_secret_value(), then.database if then is not None else "")
+        used = (await self._addresses(effect, str(effect.args["backend"]))).used
         facts: dict[str, Any] = {
             "database": database_in(url),
             "kept": f"{serving.name} ({of})",
             "rows": None,
-            "lost": {},
+            "lost": None,
         }
+        url = like(used, url)
         return RestoredDatabase(url, facts | {"postgres_id": made.id, "instance_before": of})
 
-    async def _ask_for_recovery(self, effect: Effect, of: PostgresID, name: str, begin: Begin) -> None:
-        if effect.state.was_sent:
-            self.looked[_name_of(effect)] += 1
-            if self.looked[_name_of(effect)] > RECOVERY_LOOKS_MAX:
-                why = "a recovery into it was asked for"
-                raise Rejected("SW613", f"Render shows no database called {name}", why=why)
-            return
+    def _check_patience(self, effect: Effect, name: str, *, is_there: bool) -> None:
+        """Raise Rejected (SW613) where Render shows nothing of the recovery, or does not come to its end."""
+        self.looked[_name_of(effect)] += not is_there
+        why = ""
+        if self.looked[_name_of(effect)] > RECOVERY_LOOKS_MAX:
+            why = "Render shows no instance of that name, though it was asked for one"
+        if effect.sent_at is not None and self.clock.now() - effect.sent_at > RECOVERY_MAX:
+            why = f"it is not available {RECOVERY_MAX} after it was asked for"
+        if why:
+            raise Rejected("SW613", f"the recovered database {name} cannot be used", why=why)
+
+    async def _ask_for_recovery(
+        self, effect: Effect, of: PostgresID, named: tuple[str, Sequence[str]], begin: Begin
+    ) -> None:
+        name, known_ids = named
         at = datetime.fromisoformat(str(effect.args["at"]))
         window = await postgres.fetch_recovery_window(self.client, of, priority=Priority.DEPLOY)
         reach = reach_of(window, self.clock.now())
         if not reach.holds(at):
             why = f"recovery by Render: {recovery_words(reach)}"
             raise Refused("SW614", f"{of} cannot be recovered to {at:%Y-%m-%d %H:%M} UTC", why=why)
-        guard = await begin()
+        guard = await begin({"ids": list(known_ids)})
         await postgres.recover(self.client, of, at=at, name=name, priority=Priority.DEPLOY, guard=guard)
 
     async def _addresses(self, effect: Effect, backend: str) -> Addresses:
@@ -178,10 +211,27 @@ def _name_of(effect: Effect) -> str:
     return f"{effect.run_id} {effect.key}"
 
 
-def name_beside(name: str, generation: int) -> str:
-    """What a restore of that generation calls its new database beside the one of that name; at most 63 bytes."""
-    suffix = f"_r{generation}"
-    return _SUFFIX.sub("", name)[: 63 - len(suffix)] + suffix
+def name_beside(name: str, effect: Effect, *, is_ours: bool) -> str:
+    """What a restore calls its new database beside the one of that name, after its run and attempt; 63 bytes at most.
+
+    `is_ours` says that a restore made that one: then its name ends as another run's.
+    """
+    attempt = effect.key.partition("#")[2]
+    suffix = f"_r{effect.generation}" + (f"_{attempt}" if attempt else "")
+    stem = _SUFFIX.sub("", name) if is_ours else name
+    return stem.encode()[: 63 - len(suffix)].decode(errors="ignore") + suffix
+
+
+def _check_switch(used: str) -> None:
+    """Raise Refused (SW613) where another name in the path of the backend's URL would not lead to another database."""
+    options = parse_qs(urlsplit(used).query)
+    if {"dbname", "host", "service"} & options.keys():
+        raise Refused(
+            "SW613",
+            "the backend's DATABASE_URL cannot be switched to another database",
+            why="its options name host or database, which go before what stands in its path",
+            fix="write it as postgresql://user:password@host/name, deploy that, and restore then",
+        )
 
 
 def loss_words(loss: "TableLoss") -> str:

@@ -97,7 +97,8 @@ def make_way(view: View, now: datetime, detail: str) -> Decision:
 
     Held in the end, for a person to look (design: behaviour, effects and doubt).
     """
-    stage = Stage.HELD if view.run.went_live else Stage.ROLLING_BACK
+    is_ours = view.run.went_live or restore.has_switched(view)
+    stage = Stage.HELD if is_ours else Stage.ROLLING_BACK
     return moved(view.run, stage, now, code=REPLACED, trigger="superseded", detail=detail)
 
 

@@ -3,6 +3,9 @@
 Like those in `effects.py` each first asks whether it was sent before; here the database itself says how far it is.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from securewatch.core.errors import ConfigError, NeedsHuman, NotFound, Refused, Rejected
 from securewatch.core.ids import ServiceID
 from securewatch.deploy.outcomes import Outcome, OutcomeKind, Sending, Tools
@@ -27,7 +30,7 @@ async def ensure_database_backup(effect: Effect, tools: Tools, sending: Sending)
 async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Apply the release's migrations; which of them the database has is the look, so a lost answer needs no grace."""
 
-    async def begin() -> Guard:
+    async def begin(_before: Mapping[str, Any] | None = None) -> Guard:
         return _unguarded if effect.state.was_sent else await sending({})
 
     try:
@@ -44,8 +47,8 @@ async def ensure_migrated(effect: Effect, tools: Tools, sending: Sending) -> Out
 async def ensure_database_restored(effect: Effect, tools: Tools, sending: Sending) -> Outcome:
     """Make the new database of a restore; which there is already is the look. Its URL is kept for the env var."""
 
-    async def begin() -> Guard:
-        return _unguarded if effect.state.was_sent else await sending({})
+    async def begin(before: Mapping[str, Any] | None = None) -> Guard:
+        return _unguarded if effect.state.was_sent else await sending(before or {})
 
     try:
         made = await tools.databases.restore(effect, begin)
@@ -73,6 +76,8 @@ async def ensure_maintenance(effect: Effect, tools: Tools, sending: Sending) -> 
             tools.client, service_id, enabled=is_on, uri=uri, priority=Priority.ROLLBACK, guard=guard
         )
     except (RequestRejected, ServiceMissing) as error:
+        if effect.state.was_sent:
+            raise  # what became of it is not known, and the page may be up
         return Outcome(OutcomeKind.FAILED, code="SW613", reason=error.what, request_id=error.request_id)
     return Outcome(OutcomeKind.CONFIRMED, {"written": True}, request_id=answer.request_id)
 

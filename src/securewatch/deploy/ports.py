@@ -8,7 +8,13 @@ from securewatch.core.errors import SecurewatchError
 from securewatch.deploy.view import Effect
 
 Guard = Callable[[], None]
-Begin = Callable[[], Awaitable[Guard]]
+
+
+class Begin(Protocol):
+    """Commits an effect as sent, with what existed before, and hands out the guard of its first write."""
+
+    def __call__(self, before: Mapping[str, Any] | None = None, /) -> Awaitable[Guard]:
+        """Raises `Superseded` where the effect moved on, so that nothing is written."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from securewatch.deploy.model import Run, RunKind, ServiceKind, ServicePlan, Stage
+from securewatch.deploy.plan import DATABASE_URL
 from securewatch.deploy.steps import effect_of, moved, new_effect, wait
 from securewatch.deploy.view import Decision, Effect, EffectKind, EffectState, NewEffect, View
 
@@ -70,8 +71,8 @@ def decide_opening(view: View, now: datetime) -> Decision:
 def open_again(view: View, now: datetime, word: str = REOPEN) -> Decision | None:
     """Take down the maintenance page that this attempt put up; None once it is down, or where it never was up.
 
-    Whoever put one up before us wanted what the run now brings; a page that cannot be taken down calls a person. On the
-    way back it is tried anew.
+    A page that was up before us goes with what the restore brings, and stays on the way back. One that cannot be taken
+    down calls a person; on the way back it is tried anew.
     """
     backend = view.customer.backend
     closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
@@ -79,7 +80,8 @@ def open_again(view: View, now: datetime, word: str = REOPEN) -> Decision | None
         return wait(view.run, "finding out whether the maintenance page is up")
     if backend is None or closed is None or closed.state is not EffectState.CONFIRMED:
         return None
-    if _is_open(view, backend):
+    was_up = word == REOPEN and closed.result.get("written") is False
+    if was_up or _is_open(view, backend):
         return None
     effect = effect_of(view, word, backend.kind)
     if effect is None:
@@ -96,7 +98,7 @@ def with_words(view: View, found: Decision) -> Decision:
     That is a maintenance page that is still up where the run is held, and a database that was made, wherever it ends.
     """
     said: list[str] = []
-    if found.run.stage is Stage.HELD and _is_closed(view):
+    if found.run.stage in _ENDED_ELSEWHERE and _is_closed(view):
         said.append("the maintenance page is still up: take the customer back, or the page down in Render's dashboard")
     if found.run.stage in _ENDED_ELSEWHERE:
         said.append(_left_words(view, found.run))
@@ -112,7 +114,7 @@ def _is_closed(view: View) -> bool:
     closed = effect_of(view, CLOSE, backend.kind) if backend is not None else None
     if backend is None or closed is None or _is_open(view, backend):
         return False
-    return closed.state.was_sent or closed.state is EffectState.CONFIRMED
+    return closed.state.was_sent or closed.state in (EffectState.CONFIRMED, EffectState.NEEDS_HUMAN)
 
 
 def _left_words(view: View, run: Run) -> str:
@@ -134,6 +136,13 @@ def _is_open(view: View, backend: ServicePlan) -> bool:
     return any(one is not None and one.state is EffectState.CONFIRMED for one in found)
 
 
+def has_switched(view: View) -> bool:
+    """Whether what is deployed now, by whomever, gets the restored database."""
+    backend = view.customer.backend
+    effect = effect_of(view, "env", backend.kind, DATABASE_URL) if backend is not None else None
+    return view.run.kind is RunKind.RESTORE and effect is not None and effect.state is EffectState.CONFIRMED
+
+
 def is_restoring(view: View) -> bool:
     """Whether a restore that was begun may still be at work."""
     backend = view.customer.backend
@@ -148,7 +157,9 @@ def done_words(view: View) -> str:
     if effect is None:
         return ""
     new, old = (effect.result.get(key, "") for key in ("database", "kept"))
-    said = "; ".join(f"{table}: {words}" for table, words in dict(effect.result.get("lost") or {}).items())
+    lost = effect.result.get("lost")
+    said = "; ".join(f"{table}: {words}" for table, words in dict(lost or {}).items())
+    said = said if lost is not None else "how much that is was not counted again"
     made, before = (effect.result.get(key, "") for key in ("postgres_id", "instance_before"))
     new += f" on {made} (name that one in the files: database_id)" if made != before else ""
     words = f"the database is {new}; the one of before is kept, with all that was written since: {old}"

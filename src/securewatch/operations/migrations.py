@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from securewatch.config.fleet import Customer
 from securewatch.core.errors import Refused, Rejected
 from securewatch.core.ids import PostgresID
 from securewatch.deploy.back import BARRED, barring_migration
 from securewatch.deploy.model import DatabasePlan, MigrationPlan, Run, RunKind
+from securewatch.deploy.view import EffectKind
 from securewatch.deps import Deps
 from securewatch.migration.files import FOLDER, Migration, missing_below, missing_from, read_migrations
 from securewatch.migration.lint import check_migrations
@@ -100,6 +102,16 @@ async def find_barring(deps: Deps, runs: Sequence[Run]) -> Mapping[str, str]:
             if part is not None and part.is_irreversible:
                 found[run.id] = barring_migration(part, (await effects.effects_of(tx, run.id)).values())
     return {run_id: one for run_id, one in found.items() if one}
+
+
+async def first_barred_at(deps: Deps, runs: Sequence[Run]) -> datetime | None:
+    """When the first of the irreversible migrations that these runs applied, or may have, was begun; None for none."""
+    barring, database = await find_barring(deps, runs), await deps.existing_database()
+    if database is None or not barring:
+        return None
+    async with database.read() as tx:
+        found = [one for run_id in barring for one in (await effects.effects_of(tx, run_id)).values()]
+    return min(one.sent_at for one in found if one.kind is EffectKind.MIGRATE and one.sent_at is not None)
 
 
 def barred(slug: str, to: str, migration: str) -> Refused:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from securewatch.config.fleet import Customer
 from securewatch.controller.addresses import DatabaseOf, find_url
-from securewatch.core.errors import NotFound, Refused
+from securewatch.core.errors import Conflict, NotFound, Refused
 from securewatch.core.ids import PostgresID, ServiceID
 from securewatch.deploy.facts import ServiceFacts
 from securewatch.deploy.model import DatabasePlan, EnvChange, RestorePlan, Run, RunKind, ServiceKind, Stage
@@ -20,10 +20,11 @@ from securewatch.deploy.plan import (
     plan_deploy,
     with_fingerprints,
 )
+from securewatch.deploy.view import EffectKind
 from securewatch.deps import Deps
 from securewatch.operations.engine import make_keeper
 from securewatch.operations.history import load_runs
-from securewatch.operations.migrations import find_barring, no_database
+from securewatch.operations.migrations import find_barring, first_barred_at, no_database
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import (
     BOTH,
@@ -35,10 +36,11 @@ from securewatch.operations.plan import (
     version_of,
 )
 from securewatch.operations.start import bind, new_run, note, refuse_paused
+from securewatch.operations.targets import has_restored
 from securewatch.render.budget import Priority
 from securewatch.render.postgres import fetch_recovery_window
 from securewatch.render.recovery import Reach, reach_of, recovery_words
-from securewatch.store import backups, plans, releases, runs, sealed
+from securewatch.store import backups, effects, plans, releases, runs, sealed
 from securewatch.store.backups import Backup
 from securewatch.store.standing import Standing, standing_of
 from securewatch.store.tx import Tx
@@ -99,19 +101,33 @@ class _Case:
     released: Sequence[releases.Release]
     kept: Sequence[Backup]
     standing: Standing | None
+    barred_at: datetime | None = None
 
 
 async def find_unfinished(deps: Deps, request: RestoreRequest) -> Run | None:
-    """The restore of the same customer and version that is under way: it is followed, and nothing new is planned."""
+    """The restore of the same customer and version that is under way: it is followed, and nothing new is planned.
+
+    Raises Conflict (SW410) where that one restores something else than is asked for now.
+    """
     found = await load_runs(deps, deps.fleet.find_customer(request.slug).slug)
-    return next(
-        (
-            run
-            for run in found
-            if run.kind is RunKind.RESTORE and run.version == request.version and not run.stage.is_terminal
-        ),
-        None,
-    )
+    asked = (one for one in found if one.kind is RunKind.RESTORE and one.version == request.version)
+    run = next((one for one in asked if not one.stage.is_terminal), None)
+    if run is None:
+        return None
+    async with (await deps.database()).read() as tx:
+        plan = await plans.load_plan(tx, run.plan_hash)
+    database = plan.customer(run.slug).database if plan is not None else None
+    planned = database.restore if database is not None else None
+    is_other_backup = planned is not None and request.backup not in ("", planned.backup)
+    is_other_time = planned is not None and request.at is not None and (planned.backup or planned.at != request.at)
+    if is_other_backup or is_other_time:
+        raise Conflict(
+            "SW410",
+            f"{run.id} is unfinished, and restores something else",
+            why=f"it restores {planned.backup or planned.at if planned else 'what its plan says'}",
+            fix=f"take it back first: securewatch rollback-customer --customer {run.slug}",
+        )
+    return run
 
 
 async def find_done(deps: Deps, request: RestoreRequest) -> Run | None:
@@ -137,6 +153,7 @@ async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     expected = expected_services(deps.fleet, customer, BOTH)
     facts = await fetch_all(deps, expected)
     case = await _load(deps, customer, request, facts)
+    case = replace(case, barred_at=await first_barred_at(deps, _runs_since(case)))
     why = await _why_needed(case)
     is_asked = request.restores_always or request.backup or request.at is not None
     if not why and not is_asked:
@@ -153,7 +170,7 @@ async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
 async def _why_needed(case: _Case) -> str:
     """Why code alone cannot go back to the version; empty where it can."""
     since = _runs_since(case)
-    restored = next((run for run in since if (run.kind, run.stage) == (RunKind.RESTORE, Stage.DONE)), None)
+    restored = next((run for run in since if has_restored(run)), None)
     if restored is not None:
         return f"{restored.id} restored the database to that of {restored.version} since"
     barring = await find_barring(case.deps, since)
@@ -255,6 +272,13 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
                 why=f"recovery by Render: {recovery_words(reach)}",
                 fix=f"choose a time in between, or a backup: securewatch backup list --customer {slug}",
             )
+        if case.barred_at is not None and request.at >= case.barred_at:
+            raise Refused(
+                "SW614",
+                f"the database of {slug} at {request.at:%Y-%m-%d %H:%M} UTC is not that of {request.version}",
+                why=f"a migration that it cannot live with was begun at {case.barred_at:%Y-%m-%d %H:%M} UTC",
+                fix="a time before that",
+            )
         ran = next((one.version for one in case.released if one.since <= request.at), request.version)
         if ran != request.version:
             raise Refused(
@@ -272,21 +296,29 @@ async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, 
             raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", why=why, fix=fix)
         if named.verified_at is None:
             raise _no_backup(case, f"{named.name} is not verified", f"securewatch backup verify {named.name}")
-        if named.version not in ("", request.version):
+        if named.version not in ("", request.version) or _is_too_new(case, named):
             fix = f"--rollback {named.version}, or a backup of {request.version}"
-            raise _no_backup(case, f"{named.name} is of {named.version}", fix)
+            why = "after a migration that it cannot live with" if _is_too_new(case, named) else f"of {named.version}"
+            raise _no_backup(case, f"{named.name} is {why}", fix)
         return named, None
-    found = next((one for one in case.kept if one.verified_at and one.version == request.version), None)
+    fitting = (one for one in case.kept if one.version == request.version and not _is_too_new(case, one))
+    found = next((one for one in fitting if one.verified_at), None)
     if found is None:
         has = ", ".join(sorted({one.version or "unknown" for one in case.kept if one.verified_at})) or "none"
         raise _no_backup(case, f"verified ones are of: {has}", f"securewatch backup list --customer {slug}")
     return found, None
 
 
+def _is_too_new(case: _Case, backup: Backup) -> bool:
+    """Whether a backup was taken once the version's code could no longer live with the database; what it is called by
+    is the code that ran then.
+    """
+    return case.barred_at is not None and backup.taken_at >= case.barred_at
+
+
 async def _env_of(case: _Case, fact: ServiceFacts, at: datetime, backup: Backup | None) -> EnvPlan:
     """The env vars that runs since then wrote, as they were before the first of them; and the backend's database."""
-    since = sorted((run for run in case.runs if _wrote_since(run, at, backup)), key=lambda run: run.generation)
-    written, before = await _written(case, fact, since)
+    written, before = await _written(case, fact, at, backup)
     values: dict[str, str | None] = {key: before.get(key) for key in written if fact.env.get(key) != before.get(key)}
     print_of = case.deps.box().fingerprint
     env = EnvPlan(tuple(EnvChange(key, None, "") for key in values), (), values)
@@ -298,26 +330,26 @@ async def _env_of(case: _Case, fact: ServiceFacts, at: datetime, backup: Backup 
     return replace(env, changes=(*env.changes, switch))
 
 
-def _wrote_since(run: Run, at: datetime, backup: Backup | None) -> bool:
-    began = run.requested_at > at or (backup is not None and run.id == backup.run_id)
-    return began and run.kind is not RunKind.ROLLBACK and run.stage not in (Stage.REFUSED, Stage.QUEUED)
-
-
 async def _written(
-    case: _Case, fact: ServiceFacts, since: Sequence[Run]
+    case: _Case, fact: ServiceFacts, at: datetime, backup: Backup | None
 ) -> tuple[tuple[str, ...], Mapping[str, str | None]]:
-    """The keys that these runs wrote to a service, and its env vars before the first of them."""
+    """The keys that deploys and restores wrote to a service since then, and its env vars before the first of them.
+
+    What a person changed apart from a deploy stays as it is: it may be a secret that had to be changed.
+    """
     database, keys, before = await case.deps.database(), dict[str, None](), None
     async with database.read() as tx:
-        for run in since:
-            plan = await plans.load_plan(tx, run.plan_hash)
-            services = plan.customer(run.slug).services if plan is not None else ()
-            mine = next((one for one in services if one.service_id == fact.service_id), None)
+        for run in sorted(case.runs, key=lambda run: run.generation):
             known = await _before(case.deps, tx, run, fact.service_id)
-            if mine is None or known is None:
+            if known is None or run.kind not in (RunKind.DEPLOY, RunKind.RESTORE):
                 continue
-            before = before if before is not None else known
-            keys |= dict.fromkeys(one.key for one in mine.env_changes if one.key != DATABASE_URL)
+            is_its_own = backup is not None and run.id == backup.run_id
+            found = (await effects.effects_of(tx, run.id)).values()
+            mine = [one for one in found if one.kind is EffectKind.SET_ENV and one.service_id == fact.service_id]
+            wrote = [one for one in mine if one.sent_at is not None and (is_its_own or one.sent_at > at)]
+            before = known if wrote and before is None else before
+            keys |= dict.fromkeys(str(one.args["env_key"]) for one in wrote)
+    keys.pop(DATABASE_URL, None)
     return tuple(keys), before or {}
 
 

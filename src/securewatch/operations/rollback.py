@@ -19,7 +19,15 @@ from securewatch.operations.migrations import barred, find_barring
 from securewatch.operations.owner import find_owner
 from securewatch.operations.plan import BOTH, DeployRequest, fetch_all, refuse, refuse_held
 from securewatch.operations.start import bind, refuse_paused
-from securewatch.operations.targets import BackTarget, find_sources, find_targets, is_at, is_back, split_words
+from securewatch.operations.targets import (
+    BackTarget,
+    find_sources,
+    find_targets,
+    has_restored,
+    is_at,
+    is_back,
+    split_words,
+)
 from securewatch.render import deploys
 from securewatch.render.budget import Priority
 from securewatch.render.models import Deploy, DeployStatus
@@ -47,12 +55,14 @@ class RollbackStarted:
     """The run to follow, and where it goes in `note`; where the customer `is_there` already, `note` says so.
 
     `rest` says what is still to be asked for once that run has ended. No run in a dry one that would begin its own.
+    `to` is the version of the backend that it goes to, or is at; empty where nobody recorded it.
     """
 
     run: Run | None
     note: str = ""
     is_there: bool = False
     rest: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,12 +129,12 @@ async def _turn_head(case: _Case, head: Run, *, is_dry: bool) -> RollbackStarted
         )
     rest = _rest(case, head, kinds)
     if head.kind is RunKind.ROLLBACK or (head.stage in WAY_BACK and head.stage is not Stage.UNWINDING):
-        return RollbackStarted(head, f"{_name(head)} is on its way back already", rest=rest)
+        return RollbackStarted(head, f"{_name(head)} is on its way back already", rest=rest, to=_version(head.good))
     await _refuse_barred(case, head.good, [head])
     if not is_dry:
         await _ask(case, head)
     note = _words(head.good) or f"{head.version} is called off"
-    return RollbackStarted(head, f"{note}; then {rest}" if rest else note, rest=rest)
+    return RollbackStarted(head, f"{note}; then {rest}" if rest else note, rest=rest, to=_version(head.good))
 
 
 async def _refuse_spent(case: _Case, run: Run) -> None:
@@ -164,7 +174,9 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
     sources = find_sources(case.runs, case.request.kinds)
     if not targets:
         if sources or all(is_back(case.runs, fact) for fact in case.facts):
-            return RollbackStarted(None, _already(case, sources.values()), is_there=True)
+            newest = max(sources.values(), key=lambda run: run.generation, default=None)
+            to = _version(newest.good) if newest is not None else ""
+            return RollbackStarted(None, _already(case, sources.values()), is_there=True, to=to)
         raise await _nothing_recorded(case, "this tool never deployed to it")
     good = [one.good for one in targets if one.good is not None]
     if len(good) < len(targets):
@@ -176,9 +188,9 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
     if await _goes_back_itself(case, targets):
         if not is_dry:
             await _ask(case, targets[0].run)
-        return RollbackStarted(targets[0].run, note)
+        return RollbackStarted(targets[0].run, note, to=_version(good))
     if is_dry:
-        return RollbackStarted(None, note)
+        return RollbackStarted(None, note, to=_version(good))
     facts = {fact.kind: fact for fact in case.facts}
     ways = [Way(facts[one.kind], one.good, one.run) for one in targets if one.good is not None]
     split = split_words(case.runs, case.request.kinds)
@@ -188,7 +200,7 @@ async def _take_back(case: _Case, *, is_dry: bool) -> RollbackStarted:
 async def _refuse_barred(case: _Case, good: Sequence[GoodDeploy], undone: Sequence[Run]) -> None:
     """A backend must not go back over an irreversible migration, whichever of the `undone` runs applied it."""
     backend = next((one for one in good if one.kind is ServiceKind.BACKEND), None)
-    restored = next((run for run in undone if run.kind is RunKind.RESTORE and run.stage is Stage.DONE), None)
+    restored = next((run for run in undone if has_restored(run)), None)
     if backend is not None and restored is not None:
         raise Refused(
             "SW426",
@@ -229,6 +241,10 @@ def _name(run: Run) -> str:
 
 def _words(good: Sequence[GoodDeploy]) -> str:
     return ", ".join(f"{one.kind} to {one.deploy_id} ({one.version or 'version not recorded'})" for one in good)
+
+
+def _version(good: Sequence[GoodDeploy]) -> str:
+    return next((one.version or "" for one in good if one.kind is ServiceKind.BACKEND), "")
 
 
 def _asked(case: _Case) -> DeployRequest:

@@ -91,6 +91,12 @@ def split_words(found: Sequence[Run], kinds: Sequence[ServiceKind]) -> str:
     return f"split: only the {kinds[0]} was asked for" if stands else ""
 
 
+def has_restored(run: Run) -> bool:
+    """Whether the run put a restored database into service, and did not take it out again."""
+    served = run.of(ServiceKind.BACKEND).live_at is not None
+    return run.kind is RunKind.RESTORE and served and run.stage is not Stage.ROLLED_BACK
+
+
 def _brought(run: Run, kind: ServiceKind) -> bool:
     return run.kind in (RunKind.DEPLOY, RunKind.RESTORE) and run.of(kind).live_at is not None
 

@@ -20,7 +20,7 @@ _NEWEST = Prepared(
         runs.c.slug == sa.bindparam("p_slug"),
         runs.c.kind == RunKind.RESTORE.value,
         runs.c.stage == Stage.DONE.value,
-        sa.or_(_BY.is_(None), runs.c.since <= _BY),
+        sa.or_(_BY.is_(None), effects.c.finished_at <= _BY),
         effects.c.kind == EffectKind.RESTORE_DATABASE.value,
         effects.c.state == EffectState.CONFIRMED.value,
     )
@@ -39,7 +39,7 @@ class Standing:
 
 
 async def standing_of(tx: Tx, slug: str, *, by: datetime | None = None) -> Standing | None:
-    """The database of the customer's last restore, or of the last one that was over `by` then; None for none."""
+    """The database of the customer's last restore, or of the last one that was made `by` then; None for none."""
     found = await tx.first(_NEWEST, {"p_slug": slug, "p_by": to_text_or_none(by)})
     if found is None:
         return None

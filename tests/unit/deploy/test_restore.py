@@ -159,7 +159,7 @@ def test_a_run_that_ends_elsewhere_names_the_database_that_it_leaves_behind() ->
     failed = view(Stage.UNWINDING, *effects, run={"code": "SW604", "detail": "why"})
     went_live = view(Stage.ROLLING_BACK, *effects, run={"code": "SW503", "went_live": True})
     nothing = view(Stage.UNWINDING, closed(), restored(EffectState.FAILED), opened(), run={"code": "SW606"})
-    held = decide(view(Stage.OPENING, closed(), restored(), opened(EffectState.FAILED)), NOW)
+    held = decide(view(Stage.OPENING, closed(), restored(), opened(EffectState.FAILED), run={"code": "SW604"}), NOW)
 
     assert decide(failed, NOW).run.detail == "why; the restored database is kept and served nobody: acme_r3 on dpg-2"
     assert (
