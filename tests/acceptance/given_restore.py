@@ -70,7 +70,7 @@ def orders_in(url: str) -> int:
 
 
 def call(place: Place, method: str, path: str, body: object = None, *, service_id: str = BACKEND) -> tuple[int, Any]:
-    """One request to the customer's site: the status and the document."""
+    """One request to the customer's site: the status, 0 for no answer, and the document."""
     url = f"{place.platform.service(service_id)['url']}{path}"
     return _send(method, url, body)
 
@@ -82,6 +82,8 @@ def _send(method: str, url: str, body: object) -> tuple[int, Any]:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, None
+    except OSError:
+        return 0, None
 
 
 def order(place: Place, count: int, *, service_id: str = BACKEND) -> None:

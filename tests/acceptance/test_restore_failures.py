@@ -102,7 +102,7 @@ def test_a_site_that_is_sick_with_the_restored_database_goes_back_to_the_one_of_
     old = url_of(place)
 
     with place.running(*AT_ONCE) as process:
-        wait_until(lambda: bool(place.platform.service(BACKEND)["live_env"]["DATABASE_URL"] != old), seconds=60)
+        wait_until(lambda: url_of(place) != old, seconds=60)
         ask(url_of(place), "ALTER TABLE orders DROP COLUMN amount")
         out, err = process.communicate(timeout=60)
 
