@@ -3,6 +3,8 @@
 From a backup beside the old database, or to a point in time in a new instance of Render's.
 """
 
+import json
+import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +37,7 @@ from tests.acceptance.given_restore import (
 pytestmark = pytest.mark.xdist_group("acceptance_restore")
 
 SCRIPT = "update-customer.sh"
+OTHERS_DATABASE = "dpg-demo0000000000000000-a"
 ADMIN_URL = "SECUREWATCH_SECRET_ACME_CORP_DATABASE_ADMIN_URL"
 
 
@@ -163,6 +166,7 @@ def test_a_second_person_agrees_where_the_policy_asks_for_one(place: Place) -> N
     waiting = place.run(*back).ended(5)
     own = place.run(*approve, "--comment", "mine").ended(2)
     again = place.run(*back, "-o", "json").ended(5)
+    place.refuses(7, "SW410", *back, "--backup", "medhealth/20260101T000000Z-00000000.swbackup")
     untouched = place.platform.writes() == before
     place.run(*approve, "--comment", "the data are wrong", SECUREWATCH_ACTOR="dana").ended(0)
     done = place.run(*back, "-o", "json").ended(0)
@@ -188,11 +192,46 @@ def to(at: datetime) -> tuple[str, str]:
     return "--at", at.isoformat(timespec="seconds")
 
 
+def test_a_backup_of_the_migrated_database_is_not_taken_for_the_old_version(place: Place) -> None:
+    order(place, 2)
+    place.platform.admin("POST", f"/services/{BACKEND}/scripts", {"ends": "build_failed"})
+    held = place.run("update-customer", "--version", "v1.3.0", *CUSTOMER, "-o", "json").ended(9)
+    (first,) = place.run("backup", "list", *CUSTOMER, "-o", "json").ended(0).data
+    later = place.run("backup", "create", *CUSTOMER, "-o", "json").ended(0).data
+
+    dry = place.run(*BACK, "--dry-run", "-o", "json").ended(0).data
+    refused = place.refuses(1, "SW612", *BACK, *AGREED, "--backup", later["name"])
+
+    assert held.data["code"] == "SW425"
+    assert (first["version"], later["version"]) == ("v1.0.0", "v1.0.0")
+    assert dry["backup"] == first["name"]
+    assert "after a migration that it cannot live with" in refused.err
+
+
+def recover_anothers(place: Place, at: datetime, name: str) -> None:
+    """Have another customer's database recovered into an instance of that name, for Render's names are not unique."""
+    env = place.platform.env
+    request = urllib.request.Request(
+        f"{env['RENDER_HOST']}/postgres/{OTHERS_DATABASE}/recovery",
+        json.dumps({"restoreTime": at.isoformat(), "restoreName": name}).encode(),
+        {"Authorization": f"Bearer {env['RENDER_API_KEY']}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        made = json.loads(answer.read())["id"]
+    clock = place.clock()
+    for _ in range(100):
+        clock.skip_to(clock.now() + timedelta(minutes=1))
+        if place.platform.admin("GET", f"/postgres/{made}")["status"] == "available":
+            return
+    raise AssertionError(f"{made} is not available")
+
+
 def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_find(place: Place) -> None:
     clock, today = place.clock(), RealClock().now()
     order_at(place, today - timedelta(days=10), 3)
     clock.skip_to(clock.now() + timedelta(seconds=30))
-    place.platform.admin("POST", f"/postgres/{DATABASE}/snapshot")
+    for database in (DATABASE, OTHERS_DATABASE):
+        place.platform.admin("POST", f"/postgres/{database}/snapshot")
     clock.skip_to(clock.now() + timedelta(minutes=1))
     at = clock.now()
     place.deploy("acme-corp", "v1.3.0").ended(0)
@@ -205,6 +244,7 @@ def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_fi
     place.platform.admin("POST", "/faults", {"kind": "fails", "method": "POST", "path": "/recovery$"})
     failed = place.run(*BACK, *to(at), *AGREED, "--no-backup", "-o", "json").ended(1)
     serves_on = is_open(place) and url_of(place) == old
+    recover_anothers(place, at, "securewatch-acme-corp-db-acme-corp-3")
     done = place.run(*BACK, *to(at), *AGREED, "-o", "json").ended(0)
 
     new = url_of(place)
@@ -213,6 +253,8 @@ def test_a_customer_goes_back_to_a_time_in_a_new_instance_that_later_commands_fi
     assert added["public.orders"] == (2, None, "what was removed leaves no trace")
     assert (dry.data["backup"], dry.data["recover_to"]) == (None, to(at)[1].replace("+00:00", "Z"))
     assert (failed.data["code"], serves_on) == ("SW613", True)
+    assert done.data["run"] == "acme-corp-3"
+    assert name_of(new).startswith(name_of(old))
     assert "Render says that the recovery failed" in failed.data["detail"]
     assert done.data["status"] == "live"
     assert new != old

@@ -117,7 +117,7 @@ class CustomerDatabases:
             standing = await standing_of(tx, effect.slug)
         serving = database_in(found.used)
         new = name_beside(serving, effect, is_ours=standing is not None and standing.database == serving)
-        _check_switch(found.used)
+        check_switch(found.used)
         guard = await begin()
         guard()
         async with self.turns:
@@ -222,7 +222,7 @@ def name_beside(name: str, effect: Effect, *, is_ours: bool) -> str:
     return stem.encode()[: 63 - len(suffix)].decode(errors="ignore") + suffix
 
 
-def _check_switch(used: str) -> None:
+def check_switch(used: str) -> None:
     """Raise Refused (SW613) where another name in the path of the backend's URL would not lead to another database."""
     options = parse_qs(urlsplit(used).query)
     if {"dbname", "host", "service"} & options.keys():
