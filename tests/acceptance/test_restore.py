@@ -59,6 +59,7 @@ def test_a_customer_goes_back_with_its_database_and_the_one_of_before_is_kept(pl
     assert call(place, "PATCH", "/api/orders/1", {"amount": 50})[0] == 200
     assert call(place, "PUT", "/api/settings/theme", {"value": "dark"})[0] == 200
     ask(old, "DELETE FROM orders WHERE id = 2")
+    ask(old, "GRANT SELECT ON orders TO pg_monitor")
 
     dry = place.run(*BACK, "--dry-run", "-o", "json").ended(0)
     text = place.run(*BACK, "--dry-run").ended(0).out
@@ -76,6 +77,8 @@ def test_a_customer_goes_back_with_its_database_and_the_one_of_before_is_kept(pl
     assert "irreversible since v1.0.0: v1.3.0/003_drop_notes.sql" in text
     assert "3 added, 1 changed, 1 removed" in text
     assert dry.data["backup"] in text
+    assert dry.data["rights_lost"] == ["pg_monitor"]
+    assert "of pg_monitor are not restored" in ran.out
     assert set(answers) == {201, 503}
     taken, closed = answers.index(503), answers[answers.index(503) :].index(201)
     assert set(answers[taken : taken + closed]) == {503}

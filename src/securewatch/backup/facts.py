@@ -54,6 +54,14 @@ _SERVER: LiteralString = """
         pg_database_size(current_database()),
         ARRAY(SELECT extname::text FROM pg_catalog.pg_extension WHERE extnamespace::regnamespace::text = 'public')
 """
+_GRANTEES: LiteralString = """
+    SELECT DISTINCT COALESCE(r.rolname::text, 'public')
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND a.grantee <> c.relowner
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+    ORDER BY 1
+"""
 _TOO_LARGE = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory)
 
 
@@ -139,6 +147,15 @@ async def fetch_server(address: DatabaseAddress) -> ServerFacts:
     """What server this is. Raises Retryable (SW609)."""
     async with address.connect() as connection:
         return await _read_server(connection)
+
+
+async def fetch_grantees(address: DatabaseAddress) -> tuple[str, ...]:
+    """The roles other than the owner that have rights on tables, views or sequences; `public` for everybody.
+
+    No backup has them. Raises Retryable (SW609).
+    """
+    async with address.connect() as connection:
+        return tuple(str(name) for (name,) in await _all(connection, _GRANTEES))
 
 
 async def is_empty(address: DatabaseAddress) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from securewatch.backup.beside import Beside, restore_beside
 from securewatch.backup.connection import DatabaseAddress
+from securewatch.backup.facts import fetch_grantees
 from securewatch.backup.losses import TableLoss, estimate_losses, estimate_losses_since
 from securewatch.backup.model import ArchiveKey, NewDatabase
 from securewatch.backup.place import Place
@@ -58,6 +59,10 @@ class Backups:
     async def losses_since(self, url: str, at: datetime) -> tuple[TableLoss, ...]:
         """What was written to the database at `url` since `at`. Raises as `estimate_losses` does."""
         return await estimate_losses_since(DatabaseAddress(url), self.place.clock.now() - at)
+
+    async def grantees(self, url: str) -> tuple[str, ...]:
+        """The roles whose rights in the database at `url` no backup has. Raises Retryable (SW609)."""
+        return await fetch_grantees(DatabaseAddress(url))
 
     async def restore_beside(
         self, name: str, *, customer: str, key: tuple[str, bytes], url: str, new: NewDatabase

@@ -102,6 +102,10 @@ def _lines(found: PlannedRestore) -> list[str]:
     first = "safety backup, " if found.request.takes_backup else ""
     lines.append(f"  course       {first}maintenance page, new database, env vars, build, page down, checks")
     lines.append("  kept         the database of now, whole and untouched; it is named at the end")
+    if found.grantees:
+        lines.append(
+            f"  ! rights        of {', '.join(found.grantees)} are not restored: grant them anew in the new database"
+        )
     return [*lines, *_loss_lines(found.losses)]
 
 
@@ -131,6 +135,7 @@ def _data(found: PlannedRestore) -> dict[str, Any]:
         "why": found.why,
         "backup": found.backup.name if found.backup is not None else None,
         "recover_to": found.request.at,
+        "rights_lost": list(found.grantees),
         "would_be_lost": [
             {
                 "table": one.name,

@@ -74,7 +74,7 @@ class RestoreRequest:
 class PlannedRestore:
     """A restore before it is agreed to. `planned` is None where the code alone can go back: then nothing else is known.
 
-    `losses` are what would be lost as far as the database tells, by table. `values` of the plan are by service id.
+    `losses` are what would be lost as far as the database tells, by table, `grantees` the roles whose rights would be.
     """
 
     request: RestoreRequest
@@ -84,6 +84,7 @@ class PlannedRestore:
     backup: Backup | None = None
     losses: "tuple[TableLoss, ...]" = ()
     reach: Reach | None = None
+    grantees: tuple[str, ...] = ()
 
     @property
     def lost(self) -> "tuple[TableLoss, ...]":
@@ -164,7 +165,8 @@ async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     backup, reach = await _choose(case, wanted.postgres_id)
     why = why or "it was asked for"
     planned = replace(await _plan(case, owner_id, backup), checks=tuple(checks))
-    return PlannedRestore(request, customer, why, planned, backup, await _losses(case, backup, url), reach)
+    losses, grantees = await _losses(case, backup, url)
+    return PlannedRestore(request, customer, why, planned, backup, losses, reach, grantees)
 
 
 async def _why_needed(case: _Case) -> str:
@@ -357,11 +359,12 @@ async def _before(deps: Deps, tx: Tx, run: Run, service_id: str) -> Mapping[str,
     return await sealed.open_values(tx, deps.box(), purpose=sealed.BACKUP, run_id=run.id, service_id=service_id)
 
 
-async def _losses(case: _Case, backup: Backup | None, url: str) -> "tuple[TableLoss, ...]":
+async def _losses(case: _Case, backup: Backup | None, url: str) -> "tuple[tuple[TableLoss, ...], tuple[str, ...]]":
+    """What would be lost by table, and the roles whose rights would be: Render's recovery keeps those."""
     keeper = make_keeper(case.deps, await case.deps.database())
-    if backup is not None:
-        return await keeper.losses(backup, url)
-    return await keeper.work.losses_since(url, _time_of(case, backup))
+    if backup is None:
+        return await keeper.work.losses_since(url, _time_of(case, backup)), ()
+    return await keeper.losses(backup, url), await keeper.work.grantees(url)
 
 
 def _no_backup(case: _Case, why: str, fix: str) -> Refused:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from securewatch.backup.connection import DatabaseAddress
+from securewatch.backup.facts import fetch_grantees
 from securewatch.backup.losses import TableLoss, estimate_losses
 from tests.integration.backup.given import Databases, execute, given, running_databases
 
@@ -106,3 +107,12 @@ async def test_rows_with_older_times_than_the_backup_are_said(databases: Databas
 
     assert (found["public.o"].added, found["public.o"].removed) == (2, 0)
     assert found["public.o"].unknown == "2 rows came whose created_at is from before the backup"
+
+
+async def test_the_roles_whose_rights_no_backup_has_are_named(databases: Databases) -> None:
+    url = databases.make("CREATE TABLE o (id int)", "CREATE TABLE p (id int)", "CREATE VIEW v AS SELECT 1 AS one")
+    assert await fetch_grantees(DatabaseAddress(url)) == ()
+
+    execute(url, "GRANT SELECT ON o TO PUBLIC", "GRANT SELECT ON v TO pg_monitor", "GRANT INSERT ON p TO pg_monitor")
+
+    assert await fetch_grantees(DatabaseAddress(url)) == ("pg_monitor", "public")
