@@ -204,10 +204,15 @@ def test_a_backup_of_the_migrated_database_is_not_taken_for_the_old_version(plac
 
     dry = place.run(*BACK, "--dry-run", "-o", "json").ended(0).data
     refused = place.refuses(1, "SW612", *BACK, *AGREED, "--backup", later["name"])
+    named = place.run("backup", "restore", first["name"], "--dry-run", "-o", "json").ended(0).data
+    place.refuses(2, "SW206", "backup", "restore", "acme-corp/20260101T000000Z-00000000.swbackup")
+    place.refuses(2, "SW207", "backup", "restore", first["name"])
+    place.refuses(2, "SW201", *BACK, *AGREED, "--backup", first["name"], "--at", "2026-11-20")
 
     assert held.data["code"] == "SW425"
     assert (first["version"], later["version"]) == ("v1.0.0", "v1.0.0")
-    assert dry["backup"] == first["name"]
+    assert dry["backup"] == named["backup"] == first["name"]
+    assert (named["plan"], named["version"]) == (dry["plan"], "v1.0.0")
     assert "after a migration that it cannot live with" in refused.err
 
 

@@ -1,18 +1,21 @@
-"""Commands about backups of customers' databases: list, create, verify, drill, prune. Render's own: `exports.py`."""
+"""Commands about backups of customers' databases: list, create, verify, drill, prune.
+
+Render's own are in `exports.py`, the restore in `update.py`.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from securewatch.cli import exports, options
+from securewatch.cli import exports, options, update
 from securewatch.cli.progress import byte_progress
 from securewatch.cli.session import Session, confirm, session_of
 
 if TYPE_CHECKING:
     from securewatch.store.backups import Backup
 
-app = typer.Typer(help="Database backups: list, create, verify, drill, prune.")
+app = typer.Typer(help="Database backups: list, create, verify, drill, prune, restore.")
 Name = Annotated[str, typer.Argument(help="The backup's name; `backup list` shows it.")]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not try it; it does not count until then.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
@@ -110,6 +113,7 @@ def backup_prune(context: typer.Context, customer: options.AnyCustomer = None, d
     )
 
 
+app.command("restore")(update.backup_restore)
 app.command("exports")(exports.backup_exports)
 app.command("export")(exports.backup_export)
 

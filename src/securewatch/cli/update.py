@@ -13,6 +13,9 @@ from securewatch.core.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securewatch.core.errors import ExitCode
+    from securewatch.deps import Deps
+
 Version = Annotated[
     str | None, typer.Option("--version", help="The git tag to bring, like v1.1.0.", autocompletion=complete_versions)
 ]
@@ -85,6 +88,7 @@ def update_customer(
     from securewatch.operations.restore import RestoreRequest
 
     _refuse_given("--rollback", {"--force": force or None, "--wait": wait or None, "--timeout": timeout})
+    _refuse_given("--at", {"--backup": backup if at else None})
     refuse_blank("--confirm-customer, --backup or --at", [one for one in of_back.values() if one is not None], "a word")
     back = RestoreRequest(
         slug=slug,
@@ -97,6 +101,38 @@ def update_customer(
         confirmed=confirm_customer or "",
     )
     raise typer.Exit(session.run(lambda deps: run_restore(deps, session, back, how)))
+
+
+def backup_restore(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The backup's name; `backup list` shows it.")],
+    confirm_customer: ConfirmCustomer = None,
+    no_backup: NoBackup = False,
+    dry_run: options.DryRun = False,
+    reason: options.Reason = "",
+    detach: options.Detach = False,
+) -> None:
+    """Take a customer back to what a backup holds.
+
+    The version of then is deployed on a new database with its rows: `update-customer --rollback VERSION --backup NAME`.
+
+    securewatch backup restore acme-corp/20261126T171500Z-1a2b3c4d.swbackup --dry-run
+    """
+    from securewatch.cli.flow import How
+    from securewatch.cli.restore_flow import run_restore
+    from securewatch.operations.backups import find_backup
+    from securewatch.operations.restore import RestoreRequest
+
+    session = session_of(context)
+    refuse_contradictions(is_dry=dry_run, is_detailed=False, is_detached=detach)
+    how = How(dry_run, session.is_sure, detach)
+
+    async def work(deps: "Deps") -> "ExitCode":
+        found, said = await find_backup(deps, name), confirm_customer or ""
+        back = RestoreRequest(found.slug, found.version, reason, name, takes_backup=not no_backup, confirmed=said)
+        return await run_restore(deps, session, back, how)
+
+    raise typer.Exit(session.run(work))
 
 
 def _one_customer(version: str | None, rollback: str | None, customer: str | None) -> str:

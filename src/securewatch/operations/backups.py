@@ -64,18 +64,25 @@ async def create_backup(deps: Deps, slug: str, *, progress: Progress | None = No
     return await keeper.take(Source(customer.slug, version, url), progress=progress)
 
 
+async def find_backup(deps: Deps, name: str) -> Backup:
+    """The backup of that name. Raises NotFound (SW206) for one that nobody knows, or whose archive was deleted."""
+    database, backup = await deps.existing_database(), None
+    if database is not None:
+        async with database.read() as tx:
+            backup = await backups.load_backup(tx, name)
+    if backup is None or backup.removed_at is not None:
+        why = "its archive was deleted" if backup is not None else "nobody took one of that name here"
+        fix = "`securewatch backup list` shows those there are"
+        raise NotFound("SW206", f"there is no backup {name}", why=why, fix=fix)
+    return backup
+
+
 async def verify_backup(deps: Deps, name: str) -> Backup:
     """Restore a backup into a scratch database and compare it with what was backed up.
 
     Raises NotFound (SW206) for a backup that nobody knows, Rejected (SW606) where something differs.
     """
-    keeper = await _keeper(deps)
-    async with keeper.database.read() as tx:
-        backup = await backups.load_backup(tx, name)
-    if backup is None or backup.removed_at is not None:
-        why = "its archive was deleted" if backup is not None else "nobody took one of that name here"
-        fix = "`securewatch backup list` shows those there are"
-        raise NotFound("SW206", f"there is no backup {name}", why=why, fix=fix)
+    backup, keeper = await find_backup(deps, name), await _keeper(deps)
     await _refuse_customers_database(deps)
     judged = await keeper.verify(backup)
     if judged.problem:

@@ -263,52 +263,58 @@ async def _commit_of(case: _Case) -> str:
 
 async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, Reach | None]:
     """The backup to restore, or how far Render's recovery reaches, which must hold the time that was asked for."""
-    request, slug = case.request, case.customer.slug
-    if request.at is not None:
-        window = await fetch_recovery_window(await case.deps.client(), postgres_id, priority=Priority.CLI)
-        reach = reach_of(window, case.deps.clock.now())
-        if not reach.holds(request.at):
-            raise Refused(
-                "SW614",
-                f"the database of {slug} cannot be recovered to {request.at:%Y-%m-%d %H:%M} UTC",
-                why=f"recovery by Render: {recovery_words(reach)}",
-                fix=f"choose a time in between, or a backup: securewatch backup list --customer {slug}",
-            )
-        if case.barred_at is not None and request.at >= case.barred_at:
-            raise Refused(
-                "SW614",
-                f"the database of {slug} at {request.at:%Y-%m-%d %H:%M} UTC is not that of {request.version}",
-                why=f"a migration that it cannot live with was begun at {case.barred_at:%Y-%m-%d %H:%M} UTC",
-                fix="a time before that",
-            )
-        ran = next((one.version for one in case.released if one.since <= request.at), request.version)
-        if ran != request.version:
-            raise Refused(
-                "SW614",
-                f"{slug} did not run {request.version} at {request.at:%Y-%m-%d %H:%M} UTC",
-                why=f"it ran {ran} then, and its database was that version's",
-                fix=f"--rollback {ran}, or a time at which {request.version} ran",
-            )
-        return None, reach
-    if request.backup:
-        named = next((one for one in case.kept if one.name == request.backup), None)
-        if named is None:
-            fix = f"`securewatch backup list --customer {slug}` shows those there are"
-            why = "nobody took one of that name here, or it was removed since"
-            raise NotFound("SW206", f"there is no backup {request.backup} of {slug}", why=why, fix=fix)
-        if named.verified_at is None:
-            raise _no_backup(case, f"{named.name} is not verified", f"securewatch backup verify {named.name}")
-        if named.version not in ("", request.version) or _is_too_new(case, named):
-            fix = f"--rollback {named.version}, or a backup of {request.version}"
-            why = "after a migration that it cannot live with" if _is_too_new(case, named) else f"of {named.version}"
-            raise _no_backup(case, f"{named.name} is {why}", fix)
-        return named, None
-    fitting = (one for one in case.kept if one.version == request.version and not _is_too_new(case, one))
+    if case.request.at is None:
+        return (_named(case, case.request.backup) if case.request.backup else _newest(case)), None
+    window = await fetch_recovery_window(await case.deps.client(), postgres_id, priority=Priority.CLI)
+    reach = reach_of(window, case.deps.clock.now())
+    _check_time(case, reach, case.request.at)
+    return None, reach
+
+
+def _check_time(case: _Case, reach: Reach, at: datetime) -> None:
+    """Raise Refused (SW614) where Render cannot recover to the time, or the version would not fit what it gives."""
+    slug, version = case.customer.slug, case.request.version
+    ran = next((one.version for one in case.released if one.since <= at), version)
+    what, why, fix = "", "", f"choose another time, or a backup: securewatch backup list --customer {slug}"
+    if not reach.holds(at):
+        what, why = f"the database of {slug} cannot be recovered to", f"recovery by Render: {recovery_words(reach)}"
+    elif case.barred_at is not None and at >= case.barred_at:
+        what = f"{version} cannot live with the database of {slug} of"
+        why = f"an irreversible migration was begun at {case.barred_at:%Y-%m-%d %H:%M} UTC"
+    elif ran != version:
+        what, why = f"{slug} did not run {version} at", f"it ran {ran} then, and its database was that version's"
+    if what:
+        raise Refused("SW614", f"{what} {at:%Y-%m-%d %H:%M} UTC", why=why, fix=fix)
+
+
+def _named(case: _Case, name: str) -> Backup:
+    """The backup of that name. Raises NotFound (SW206), or Refused (SW612) for one that does not fit the version."""
+    slug, version = case.customer.slug, case.request.version
+    named = next((one for one in case.kept if one.name == name), None)
+    if named is None:
+        fix = f"`securewatch backup list --customer {slug}` shows those there are"
+        why = "nobody took one of that name here, or it was removed since"
+        raise NotFound("SW206", f"there is no backup {name} of {slug}", why=why, fix=fix)
+    if not version:
+        fix = f"securewatch update-customer --rollback VERSION --customer {slug} --backup {name}"
+        raise _no_backup(case, f"nobody recorded which version ran when {name} was taken", fix)
+    if named.verified_at is None:
+        raise _no_backup(case, f"{name} is not verified", f"securewatch backup verify {name}")
+    if named.version not in ("", version) or _is_too_new(case, named):
+        why = "after a migration that it cannot live with" if _is_too_new(case, named) else f"of {named.version}"
+        raise _no_backup(case, f"{name} is {why}", f"--rollback {named.version}, or a backup of {version}")
+    return named
+
+
+def _newest(case: _Case) -> Backup:
+    """The newest verified backup that fits the version. Raises Refused (SW612) where there is none."""
+    fitting = (one for one in case.kept if one.version == case.request.version and not _is_too_new(case, one))
     found = next((one for one in fitting if one.verified_at), None)
     if found is None:
         has = ", ".join(sorted({one.version or "unknown" for one in case.kept if one.verified_at})) or "none"
-        raise _no_backup(case, f"verified ones are of: {has}", f"securewatch backup list --customer {slug}")
-    return found, None
+        fix = f"securewatch backup list --customer {case.customer.slug}"
+        raise _no_backup(case, f"verified ones are of: {has}", fix)
+    return found
 
 
 def _is_too_new(case: _Case, backup: Backup) -> bool:
@@ -369,7 +375,7 @@ async def _losses(case: _Case, backup: Backup | None, url: str) -> "tuple[tuple[
 
 def _no_backup(case: _Case, why: str, fix: str) -> Refused:
     slug, version = case.customer.slug, case.request.version
-    return Refused("SW612", f"there is no verified backup of {slug} at {version}", why=why, fix=fix)
+    return Refused("SW612", f"there is no verified backup of {slug} at {version or 'a version'}", why=why, fix=fix)
 
 
 def _unknown_version(customer: Customer, request: RestoreRequest) -> Refused:
