@@ -46,10 +46,11 @@ def backup_create(context: typer.Context, customer: options.Customer, no_verify:
 
     securewatch backup create --customer acme-corp
     """
-    from securewatch.operations.backups import create_backup, verify_backup
+    from securewatch.operations.backups import create_backup, expected_bytes, verify_backup
 
     session = session_of(context)
-    with byte_progress(session, "backup") as progress:
+    expected = session.run(lambda deps: expected_bytes(deps, customer)) if session.is_live else None
+    with byte_progress(session, "backup", expected=expected) as progress:
         made = session.run(lambda deps: create_backup(deps, customer, progress=progress))
     if not no_verify:
         made = session.run(lambda deps: verify_backup(deps, made.name))

@@ -49,6 +49,12 @@ async def list_backups(deps: Deps, slug: str | None) -> Sequence[Backup]:
         return [one for one in await backups.backups_of(tx, slug) if one.removed_at is None]
 
 
+async def expected_bytes(deps: Deps, slug: str) -> int | None:
+    """How many bytes a dump of a customer's database will come to, by the newest one; None where there is none."""
+    known = await list_backups(deps, slug)
+    return known[0].dump_bytes if known else None
+
+
 async def create_backup(deps: Deps, slug: str, *, progress: Progress | None = None) -> Backup:
     """Take a backup of a customer's database; it counts only once it is verified.
 
