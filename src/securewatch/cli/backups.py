@@ -15,7 +15,7 @@ from securewatch.cli.session import Session, confirm, session_of
 if TYPE_CHECKING:
     from securewatch.store.backups import Backup
 
-app = typer.Typer(help="Database backups: list, create, verify, drill, prune, restore.")
+app = typer.Typer(help="Database backups: make, try, prune, restore them.")
 Name = Annotated[str, typer.Argument(help="The backup's name; `backup list` shows it.")]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not try it; it does not count until then.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]

@@ -50,7 +50,7 @@ COMMANDS = {
     "version": ("versions:app", "The vendor's versions: list, validate, create."),
     "notice": ("notices:app", "What customers and the team were told: list, resend."),
     "freeze": ("freezes:app", "Times in which nothing starts: add, rm, list."),
-    "backup": ("backups:app", "Database backups: list, create, verify, drill, prune, restore."),
+    "backup": ("backups:app", "Database backups: make, try, prune, restore them."),
     "env": ("envs:app", "Env vars as they were: history, diff, restore."),
     "key": ("keys:app", "The encryption key: rotate."),
     "config": ("installation:config", "The configuration: check, show, schema."),
