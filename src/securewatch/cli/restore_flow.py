@@ -89,7 +89,7 @@ def _is_confirmed(session: Session, found: PlannedRestore) -> bool:
 
 def _lines(found: PlannedRestore) -> list[str]:
     assert found.planned is not None
-    backup, reach = found.backup, found.reach
+    backup = found.backup
     lines = [*plan_lines(found.planned), f"  why          {found.why}"]
     if backup is not None:
         took = f"; a restore of it took {backup.restore_seconds:.1f} s" if backup.restore_seconds is not None else ""
@@ -97,7 +97,7 @@ def _lines(found: PlannedRestore) -> list[str]:
             f"  restored     {backup.name}: {show_instant(backup.taken_at)}, {backup.version or 'version not known'}, "
             f"{backup.rows:,} rows, {show_bytes(backup.stored_bytes)}{took}"
         )
-    if reach is not None and found.request.at is not None:
+    if found.request.at is not None:
         lines.append(f"  restored     by Render, to {show_instant(found.request.at)}, into a new instance")
     first = "safety backup, " if found.request.takes_backup else ""
     lines.append(f"  course       {first}maintenance page, new database, env vars, build, page down, checks")

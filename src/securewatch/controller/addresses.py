@@ -11,7 +11,7 @@ from securewatch.deploy.plan import DATABASE_URL
 from securewatch.render import env_vars, postgres
 from securewatch.render.budget import Priority
 from securewatch.render.client import RenderClient
-from securewatch.store.standing import Standing
+from securewatch.store.standing import StandingDatabase
 
 ADMIN_URL = "DATABASE_ADMIN_URL"
 """The named secret with a database's address as it is reached from here, where Render's own does not do."""
@@ -32,7 +32,7 @@ class DatabaseOf:
     database: str = ""
     is_recovered: bool = False
 
-    def since_restore(self, standing: Standing | None) -> "DatabaseOf":
+    def since_restore(self, standing: StandingDatabase | None) -> "DatabaseOf":
         """The database that the customer's last restore made, where the files name that one or the one before it."""
         if standing is None or self.postgres_id not in (standing.postgres_id, standing.before):
             return self

@@ -78,7 +78,7 @@ class CustomerDatabases:
         planned = tuple(one for one in found if wanted.get(one.id) == one.checksum)
         if len(planned) != len(wanted):
             raise _changed(wanted, planned)
-        url = (await self._addresses(effect, effect.service_id)).outside
+        url = (await self._addresses(await self._database(effect, effect.service_id))).outside
         guard = await begin()
         guard()
         return await self.apply(url, planned)
@@ -86,7 +86,7 @@ class CustomerDatabases:
     async def back_up(self, effect: Effect) -> Mapping[str, Any]:
         """The verified backup of the effect's run; taken and tried now where there is none."""
         keeper = self.keeper()
-        url = (await self._addresses(effect, str(effect.args["backend"]))).outside
+        url = (await self._addresses(await self._database(effect, str(effect.args["backend"])))).outside
         version, since = str(effect.args["version"]), datetime.fromisoformat(str(effect.args["since"]))
         async with self.turns:
             made = await keeper.ensure(Source(effect.slug, version, url, effect.run_id), since=since)
@@ -112,17 +112,15 @@ class CustomerDatabases:
             backup = await backups.load_backup(tx, name)
         if backup is None or backup.removed_at is not None or backup.slug != effect.slug:
             raise NotFound("SW206", f"the backup {name} is gone", why="its archive was deleted, or nobody took it here")
-        found = await self._addresses(effect, str(effect.args["backend"]))
-        async with self.store.read() as tx:
-            standing = await standing_of(tx, effect.slug)
-        serving = database_in(found.used)
-        new = name_beside(serving, effect, is_ours=standing is not None and standing.database == serving)
+        database = await self._database(effect, str(effect.args["backend"]))
+        found = await self._addresses(database)
+        serving, instance = database_in(found.used), database.postgres_id
+        new = name_beside(serving, effect, is_ours=database.database == serving)
         check_switch(found.used)
         guard = await begin()
         guard()
         async with self.turns:
             made = await keeper.restore_beside(backup, found.outside, new, owner=found.other_owner)
-        instance = await self._instance(effect)
         facts: dict[str, Any] = {"database": new, "kept": f"{serving} on {instance}", "rows": made.rows, "backup": name}
         facts |= {"postgres_id": instance, "instance_before": instance}
         lost = None
@@ -135,7 +133,8 @@ class CustomerDatabases:
 
         Names are not unique at Render: what was called so before this was asked for is somebody else's.
         """
-        of = PostgresID(await self._instance(effect))
+        database = await self._database(effect, str(effect.args["backend"]))
+        of = database.postgres_id
         serving = await postgres.fetch_postgres(self.client, of, priority=Priority.DEPLOY)
         name = f"{serving.name[:40]}-{effect.run_id}"
         found = await postgres.fetch_postgres_named(
@@ -145,20 +144,18 @@ class CustomerDatabases:
             await self._ask_for_recovery(effect, of, (name, [one.id for one in found]), begin)
             return None
         named = [one for one in found if one.id not in effect.before.get("ids", ())]
-        self._check_patience(effect, name, is_there=bool(named))
-        if not named:
-            return None
-        made = named[0]
-        if len(named) > 1 or made.status is PostgresStatus.RECOVERY_FAILED:
+        made = named[0] if named else None
+        if made is not None and (len(named) > 1 or made.status is PostgresStatus.RECOVERY_FAILED):
             why = f"{len(named)} instances are called so" if len(named) > 1 else "Render says that the recovery failed"
             raise Rejected("SW613", f"the recovered database {name} cannot be used", why=why)
-        if made.status is not PostgresStatus.AVAILABLE:
+        if made is None or made.status is not PostgresStatus.AVAILABLE:
+            self._check_patience(effect, name, is_there=made is not None)
             return None
         known = await postgres.fetch_connection(self.client, PostgresID(made.id), priority=Priority.DEPLOY)
         async with self.store.read() as tx:
             then = await standing_of(tx, effect.slug, by=datetime.fromisoformat(str(effect.args["at"])))
         url = with_database(known.internal_url.get_secret_value(), then.database if then is not None else "")
-        used = (await self._addresses(effect, str(effect.args["backend"]))).used
+        used = (await self._addresses(database)).used
         facts: dict[str, Any] = {
             "database": database_in(url),
             "kept": f"{serving.name} ({of})",
@@ -192,18 +189,14 @@ class CustomerDatabases:
         guard = await begin({"ids": list(known_ids)})
         await postgres.recover(self.client, of, at=at, name=name, priority=Priority.DEPLOY, guard=guard)
 
-    async def _addresses(self, effect: Effect, backend: str) -> Addresses:
-        wanted = DatabaseOf(effect.slug, ServiceID(backend), PostgresID(str(effect.args["postgres_id"])))
+    async def _database(self, effect: Effect, backend: str) -> DatabaseOf:
+        """The database that the customer uses now: that of the plan, or the one that a restore put in its place."""
+        planned = DatabaseOf(effect.slug, ServiceID(backend), PostgresID(str(effect.args["postgres_id"])))
         async with self.store.read() as tx:
-            wanted = wanted.since_restore(await standing_of(tx, effect.slug))
-        return await find_addresses(self.client, wanted, self.secret_of, priority=Priority.DEPLOY)
+            return planned.since_restore(await standing_of(tx, effect.slug))
 
-    async def _instance(self, effect: Effect) -> str:
-        """Render's id of the instance that the customer's database is on now."""
-        planned = PostgresID(str(effect.args["postgres_id"]))
-        async with self.store.read() as tx:
-            standing = await standing_of(tx, effect.slug)
-        return DatabaseOf(effect.slug, ServiceID(""), planned).since_restore(standing).postgres_id
+    async def _addresses(self, database: DatabaseOf) -> Addresses:
+        return await find_addresses(self.client, database, self.secret_of, priority=Priority.DEPLOY)
 
 
 def _name_of(effect: Effect) -> str:

@@ -42,7 +42,7 @@ from securewatch.render.postgres import fetch_recovery_window
 from securewatch.render.recovery import Reach, reach_of, recovery_words
 from securewatch.store import backups, effects, plans, releases, runs, sealed
 from securewatch.store.backups import Backup
-from securewatch.store.standing import Standing, standing_of
+from securewatch.store.standing import StandingDatabase, standing_of
 from securewatch.store.tx import Tx
 
 if TYPE_CHECKING:
@@ -83,13 +83,7 @@ class PlannedRestore:
     planned: Planned | None = None
     backup: Backup | None = None
     losses: "tuple[TableLoss, ...]" = ()
-    reach: Reach | None = None
     grantees: tuple[str, ...] = ()
-
-    @property
-    def lost(self) -> "tuple[TableLoss, ...]":
-        """The tables of which something would be lost, or may be."""
-        return tuple(one for one in self.losses if one.is_touched)
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class _Case:
     runs: tuple[Run, ...]
     released: Sequence[releases.Release]
     kept: Sequence[Backup]
-    standing: Standing | None
+    standing: StandingDatabase | None
     barred_at: datetime | None = None
 
 
@@ -162,11 +156,11 @@ async def plan_restore(deps: Deps, request: RestoreRequest) -> PlannedRestore:
     checks = check_services(customer, expected, facts, owner_id)
     wanted = _database_of(case)
     url = await find_url(await deps.client(), wanted, deps.settings.customer_secret, priority=Priority.CLI)
-    backup, reach = await _choose(case, wanted.postgres_id)
+    backup = await _choose(case, wanted.postgres_id)
     why = why or "it was asked for"
     planned = replace(await _plan(case, owner_id, backup), checks=tuple(checks))
     losses, grantees = await _losses(case, backup, url)
-    return PlannedRestore(request, customer, why, planned, backup, losses, reach, grantees)
+    return PlannedRestore(request, customer, why, planned, backup, losses, grantees)
 
 
 async def _why_needed(case: _Case) -> str:
@@ -261,14 +255,14 @@ async def _commit_of(case: _Case) -> str:
     return next(ran, None) or (await case.deps.repository.resolve(case.request.version)).commit
 
 
-async def _choose(case: _Case, postgres_id: PostgresID) -> tuple[Backup | None, Reach | None]:
-    """The backup to restore, or how far Render's recovery reaches, which must hold the time that was asked for."""
+async def _choose(case: _Case, postgres_id: PostgresID) -> Backup | None:
+    """The backup to restore; None where Render is to recover the database to the time that was asked for."""
     if case.request.at is None:
-        return (_named(case, case.request.backup) if case.request.backup else _newest(case)), None
+        return _named(case, case.request.backup) if case.request.backup else _newest(case)
     window = await fetch_recovery_window(await case.deps.client(), postgres_id, priority=Priority.CLI)
     reach = reach_of(window, case.deps.clock.now())
     _check_time(case, reach, case.request.at)
-    return None, reach
+    return None
 
 
 def _check_time(case: _Case, reach: Reach, at: datetime) -> None:

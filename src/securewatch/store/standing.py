@@ -30,7 +30,7 @@ _NEWEST = Prepared(
 
 
 @dataclass(frozen=True)
-class Standing:
+class StandingDatabase:
     """The database that a restore made: Render's id of its instance, its name there, and the instance of before."""
 
     postgres_id: str
@@ -38,10 +38,10 @@ class Standing:
     before: str
 
 
-async def standing_of(tx: Tx, slug: str, *, by: datetime | None = None) -> Standing | None:
+async def standing_of(tx: Tx, slug: str, *, by: datetime | None = None) -> StandingDatabase | None:
     """The database of the customer's last restore, or of the last one that was made `by` then; None for none."""
     found = await tx.first(_NEWEST, {"p_slug": slug, "p_by": to_text_or_none(by)})
     if found is None:
         return None
     result = load_mapping(found[0])
-    return Standing(str(result["postgres_id"]), str(result["database"]), str(result["instance_before"]))
+    return StandingDatabase(str(result["postgres_id"]), str(result["database"]), str(result["instance_before"]))

@@ -4,7 +4,7 @@ import pytest
 
 from securewatch.controller.addresses import Addresses, DatabaseOf, database_in, like, with_database
 from securewatch.core.ids import PostgresID, ServiceID
-from securewatch.store.standing import Standing
+from securewatch.store.standing import StandingDatabase
 
 URL = "postgresql+asyncpg://app:p%40ss@dpg-1-a.oregon.example:5432/acme?sslmode=require"
 
@@ -29,10 +29,10 @@ def test_what_is_restored_belongs_to_the_role_of_the_backend(used: str, owner: s
 
 def test_since_a_restore_the_customer_uses_what_it_made() -> None:
     wanted = DatabaseOf("acme", ServiceID("srv-1"), PostgresID("dpg-1"))
-    beside = wanted.since_restore(Standing("dpg-1", "acme_r3", before="dpg-1"))
-    recovered = wanted.since_restore(Standing("dpg-2", "acme", before="dpg-1"))
+    beside = wanted.since_restore(StandingDatabase("dpg-1", "acme_r3", before="dpg-1"))
+    recovered = wanted.since_restore(StandingDatabase("dpg-2", "acme", before="dpg-1"))
 
     assert wanted.since_restore(None) == wanted
     assert (beside.postgres_id, beside.database, beside.is_recovered) == ("dpg-1", "acme_r3", False)
     assert (recovered.postgres_id, recovered.database, recovered.is_recovered) == ("dpg-2", "acme", True)
-    assert wanted.since_restore(Standing("dpg-9", "other", before="dpg-8")) == wanted
+    assert wanted.since_restore(StandingDatabase("dpg-9", "other", before="dpg-8")) == wanted
